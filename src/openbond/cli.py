@@ -1,0 +1,56 @@
+"""The one command, `openbond`: it joins the command groups of the wings that are installed."""
+
+import importlib
+
+import typer
+
+# A node is installed without the server's packages and the other way round, so a wing whose extra
+# is missing is left out and said so, instead of breaking the rest.
+GROUPS = {
+    "server": ("openbond.server.cli", "the management server"),
+    "node": ("openbond.node.cli", "a bonder or an aggregator: enrol, agent, tunnel, status"),
+    "lab": ("openbond.lab.cli", "a whole operator in network namespaces on this machine"),
+    "bench": ("openbond.lab.bench.cli", "measure: ratios taken in one run"),
+}
+
+
+def main() -> None:
+    app = typer.Typer(
+        name="openbond",
+        help="The open platform for bonded internet.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for name, (module, words) in GROUPS.items():
+        _add(app, name, module, words)
+    app()
+
+
+def _add(app: typer.Typer, name: str, module: str, words: str) -> None:
+    try:
+        group = importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("openbond"):
+            return
+        app.command(name, help=f"{words} (not installed: pip install 'openbond[{name}]')")(
+            _missing(name, missing.name or module)
+        )
+    else:
+        app.add_typer(group.app, name=name, help=words)
+
+
+def _missing(name: str, package: str) -> "typer.models.CommandFunctionType":  # type: ignore[valid-type]
+    def explain() -> None:
+        typer.echo(
+            f"`openbond {name}` needs the package {package!r}. "
+            f"Install it with: pip install 'openbond[{name}]'",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+    return explain
+
+
+if __name__ == "__main__":
+    main()

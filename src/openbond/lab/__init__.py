@@ -1,0 +1,1 @@
+"""A whole bonded-internet operator in network namespaces on one machine."""

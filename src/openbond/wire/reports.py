@@ -1,0 +1,120 @@
+"""What a node tells the server. Each report has a number that rises by one per node, for ever.
+
+The server stores a number once: a report sent twice counts once. Times are the node's wall clock in
+ms; ReportRequest.sent_at_ms lets the server correct them.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from .states import MtuMethod, RefusalReason, RollbackReason, ShownState
+
+
+class _Report(Struct, frozen=True, kw_only=True):
+    number: int
+    at_ms: int
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """One object's trouble: `about` is e.g. "leg 21", "connected IP 5", "node"."""
+
+    about: str
+    text: str
+
+
+class ConfigApplied(_Report, tag="config_applied"):
+    revision: int
+    hash: str
+    steps: int
+    warnings: list[Problem] = []
+    failures: list[Problem] = []
+
+
+class ConfigRefused(_Report, tag="config_refused"):
+    revision: int
+    reason: RefusalReason
+    detail: str
+
+
+class ConfigRolledBack(_Report, tag="config_rolled_back"):
+    revision: int
+    reason: RollbackReason
+    objects: list[Problem] = []
+
+
+class LegStateChanged(_Report, tag="leg_state_changed"):
+    """Sent at once. `signal` is the name in the transition table (behaviour 3.3)."""
+
+    bond_id: int
+    leg_id: int
+    old: ShownState
+    new: ShownState
+    signal: str
+
+
+class LegFacts(Struct, frozen=True, kw_only=True):
+    """What one end knows of a leg now. Speeds in kbit/s; None = not known at this end."""
+
+    bond_id: int
+    leg_id: int
+    state: ShownState
+    ip: str | None = None
+    prefix: int | None = None
+    gateway: str | None = None
+    dhcp_server: str | None = None
+    lease_obtained_ms: int | None = None
+    lease_expires_ms: int | None = None
+    adapted_kbps: int | None = None  # of the direction in which this end sends
+    rtt_us: int | None = None
+    loss_permille: int | None = None  # of the direction in which this end sends
+    spill_reason: str = ""  # "" = full leg; else why it takes only spill, in words
+
+
+class NodeState(_Report, tag="node_state"):
+    """All states: after a start, after every change of config, and every 60 s."""
+
+    boot_id: str
+    legs: list[LegFacts]
+
+
+class PathMtuMeasured(_Report, tag="path_mtu_measured"):
+    """The path MTU of the direction in which this end sends (behaviour 3.7)."""
+
+    bond_id: int
+    leg_id: int
+    mtu: int
+    method: MtuMethod = MtuMethod.MEASURED
+
+
+class BondRates(_Report, tag="bond_rates"):
+    """Customer bytes per second through the bond; reported by the bonder."""
+
+    bond_id: int
+    download_bps: int
+    upload_bps: int
+
+
+class ProgramRestarted(_Report, tag="program_restarted"):
+    program: str
+    reason: str
+    count: int
+
+
+class ReportsLost(_Report, tag="reports_lost"):
+    """The disk queue was full (behaviour 1.5): how many reports were dropped."""
+
+    count: int
+
+
+Report: TypeAlias = (
+    ConfigApplied
+    | ConfigRefused
+    | ConfigRolledBack
+    | LegStateChanged
+    | NodeState
+    | PathMtuMeasured
+    | BondRates
+    | ProgramRestarted
+    | ReportsLost
+)
