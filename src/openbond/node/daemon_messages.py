@@ -1,0 +1,218 @@
+"""What the agent and a bond's tunnel daemon say to each other: one file and one Unix socket.
+
+DIR/run/bonding/tun<ID>.json holds a DaemonSettings (mode 0600); the daemon starts from it alone.
+DIR/run/bonding/tun<ID>.sock takes one JSON object per line: a Request, answered in order by exactly
+one Answer. After `Subscribe` the connection also carries Events, whenever they happen; whoever asks
+and listens uses two connections. The same requests twice are harmless.
+
+Units: speeds kbit/s, times ms (wall clock, `at_ms`) or as named, sizes bytes.
+"""
+
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from openbond.wire.config import BondConfig
+from openbond.wire.states import NodeKind, ShownState
+
+SCHEMA = 1
+
+
+def settings_path(root: Path, bond_id: int) -> Path:
+    return root / "run" / "bonding" / f"tun{bond_id}.json"
+
+
+def socket_path(root: Path, bond_id: int) -> Path:
+    return root / "run" / "bonding" / f"tun{bond_id}.sock"
+
+
+class _Value(Struct, frozen=True, kw_only=True):
+    """A frozen value. Unknown keys are ignored, so that agent and daemon may differ by a version."""
+
+
+class LegLink(_Value):
+    """Where one leg's datagrams leave and arrive.
+
+    Bonder: the socket is tied to `interface` and `source`; without a `source` (no lease yet) or an
+    interface the leg waits until a later Reload names them, or until the interface appears.
+    Aggregator: the socket listens on `source` ("" = any address) and `source_port`; the peer's
+    address is learnt from its datagrams.
+    """
+
+    leg_id: int
+    interface: str = ""
+    source: str = ""
+    source_port: int = 0  # aggregator: leg.tunnel_port; bonder: 0, any free one
+    peer: str = ""  # bonder: the aggregator's address
+    peer_port: int = 0  # bonder: leg.tunnel_port
+
+
+class DaemonSettings(_Value):
+    """All a tunnel daemon must know. A leg of `bond.legs` without a link waits."""
+
+    role: NodeKind
+    bond: BondConfig
+    private_key: str  # path of our X25519 private key: 32 raw bytes, base64 text, or PEM (PKCS #8)
+    links: list[LegLink]
+    schema: int = SCHEMA
+
+
+# ------------------------------------------------------------------------------------- requests
+
+
+class Ping(_Value, tag="ping"):
+    """Answered at once by Done while the daemon's loop turns."""
+
+
+class Reload(_Value, tag="reload"):
+    """Read the settings file again and go over to it without losing a packet."""
+
+
+class Status(_Value, tag="status"):
+    """Answered by StatusAnswer."""
+
+
+class Subscribe(_Value, tag="subscribe"):
+    """From now on this connection carries Events too."""
+
+
+class DetectMtu(_Value, tag="detect_mtu"):
+    """Measure the path MTU again; an empty list means every leg that carries data."""
+
+    leg_ids: list[int] = []
+
+
+class LegDown(_Value, tag="leg_down"):
+    """Carrier, address, PPP or modem are gone (behaviour 3.3, LOST)."""
+
+    leg_id: int
+    why: str
+
+
+class LegReady(_Value, tag="leg_ready"):
+    """Carrier, address and route are there again; without a change of the settings file."""
+
+    leg_id: int
+
+
+class Stop(_Value, tag="stop"):
+    """End the daemon in order; the TUN device stays."""
+
+
+Request: TypeAlias = Ping | Reload | Status | Subscribe | DetectMtu | LegDown | LegReady | Stop
+
+# ------------------------------------------------------------------------------------- answers
+
+
+class Done(_Value, tag="done"):
+    pass
+
+
+class Refused(_Value, tag="refused"):
+    """The request changed nothing; `why` is a sentence for the operator."""
+
+    why: str
+
+
+class LegStatus(_Value):
+    """What this end knows of one leg. Loss and adapted speed: of the direction we send in."""
+
+    leg_id: int
+    state: ShownState
+    path_mtu: int
+    path_mtu_measured: bool
+    rtt_us: int | None = None
+    jitter_us: int | None = None
+    loss_permille: int | None = None
+    adapted_kbps: int | None = None
+    spill_reason: str = ""
+    peer: str = ""  # "192.0.2.1:2003", as last authenticated
+    waiting_for: str = ""  # e.g. "interface eth7 does not exist"
+    counters: dict[str, int] = {}  # names: openbond.tunnel.counters.LEG_COUNTERS
+
+
+class StatusAnswer(_Value, tag="status_answer"):
+    bond_id: int
+    pid: int
+    started_at_ms: int
+    inner_mtu: int
+    legs: list[LegStatus]
+    counters: dict[str, int] = {}  # names: openbond.tunnel.counters.BOND_COUNTERS
+    warnings: list[str] = []
+    offloads: list[str] = []  # those in use, e.g. "tun_tso4", "udp_gro"
+
+
+Answer: TypeAlias = Done | Refused | StatusAnswer
+
+# -------------------------------------------------------------------------------------- events
+
+
+class LegStateMoved(_Value, tag="leg_state_moved"):
+    leg_id: int
+    old: ShownState
+    new: ShownState
+    signal: str
+    at_ms: int
+
+
+class PathMtuMeasured(_Value, tag="path_mtu_measured"):
+    leg_id: int
+    mtu: int
+    at_ms: int
+
+
+class InnerMtuMoved(_Value, tag="inner_mtu_moved"):
+    """The agent sets the device's MTU and the MSS clamp: the daemon has no privileges left."""
+
+    mtu: int
+    at_ms: int
+
+
+class PeerAddressMoved(_Value, tag="peer_address_moved"):
+    leg_id: int
+    peer: str
+    at_ms: int
+
+
+class Warned(_Value, tag="warned"):
+    """Something is not as it should be, e.g. a missing interface; said once, and once when over."""
+
+    about: str  # "leg 21", "bond"
+    text: str  # "" = over
+    at_ms: int
+
+
+DaemonEvent: TypeAlias = LegStateMoved | PathMtuMeasured | InnerMtuMoved | PeerAddressMoved | Warned
+
+Line: TypeAlias = Answer | DaemonEvent
+
+_encoder = msgspec.json.Encoder()
+_request_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_line_decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
+_settings_decoder: msgspec.json.Decoder[DaemonSettings] = msgspec.json.Decoder(DaemonSettings)
+
+
+def encode_line(message: Request | Line) -> bytes:
+    """Return one message as it travels, its newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """Raises msgspec.ValidationError or msgspec.DecodeError, whose text names the field."""
+    return _request_decoder.decode(line)
+
+
+def decode_line(line: bytes) -> Line:
+    """Raises msgspec.ValidationError or msgspec.DecodeError, whose text names the field."""
+    return _line_decoder.decode(line)
+
+
+def encode_settings(settings: DaemonSettings) -> bytes:
+    return msgspec.json.format(_encoder.encode(settings), indent=1)
+
+
+def decode_settings(text: bytes) -> DaemonSettings:
+    """Raises msgspec.ValidationError or msgspec.DecodeError, whose text names the field."""
+    return _settings_decoder.decode(text)
