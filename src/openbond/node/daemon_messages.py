@@ -29,7 +29,7 @@ def socket_path(root: Path, bond_id: int) -> Path:
 
 
 class _Value(Struct, frozen=True, kw_only=True):
-    """A frozen value. Unknown keys are ignored, so that agent and daemon may differ by a version."""
+    """A frozen value. Unknown keys are ignored: agent and daemon may differ by a version."""
 
 
 class LegLink(_Value):
