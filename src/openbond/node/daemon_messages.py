@@ -3,7 +3,8 @@
 DIR/run/bonding/tun<ID>.json holds a DaemonSettings (mode 0600); the daemon starts from it alone.
 DIR/run/bonding/tun<ID>.sock takes one JSON object per line: a Request, answered in order by exactly
 one Answer. After `Subscribe` the connection also carries Events, whenever they happen; whoever asks
-and listens uses two connections. The same requests twice are harmless.
+and listens uses two connections. The same request twice is harmless. Unknown keys are ignored, so
+that agent and daemon may differ by a version.
 
 Units: speeds kbit/s, times ms (wall clock, `at_ms`) or as named, sizes bytes.
 """
@@ -28,11 +29,7 @@ def socket_path(root: Path, bond_id: int) -> Path:
     return root / "run" / "bonding" / f"tun{bond_id}.sock"
 
 
-class _Value(Struct, frozen=True, kw_only=True):
-    """A frozen value. Unknown keys are ignored: agent and daemon may differ by a version."""
-
-
-class LegLink(_Value):
+class LegLink(Struct, frozen=True, kw_only=True):
     """Where one leg's datagrams leave and arrive.
 
     Bonder: the socket is tied to `interface` and `source`; without a `source` (no lease yet) or an
@@ -49,7 +46,7 @@ class LegLink(_Value):
     peer_port: int = 0  # bonder: leg.tunnel_port
 
 
-class DaemonSettings(_Value):
+class DaemonSettings(Struct, frozen=True, kw_only=True):
     """All a tunnel daemon must know. A leg of `bond.legs` without a link waits."""
 
     role: NodeKind
@@ -62,42 +59,49 @@ class DaemonSettings(_Value):
 # ------------------------------------------------------------------------------------- requests
 
 
-class Ping(_Value, tag="ping"):
+class Ping(Struct, frozen=True, kw_only=True, tag="ping"):
     """Answered at once by Done while the daemon's loop turns."""
 
 
-class Reload(_Value, tag="reload"):
-    """Read the settings file again and go over to it without losing a packet."""
+class Reload(Struct, frozen=True, kw_only=True, tag="reload"):
+    """Go over to new settings without losing a packet.
+
+    A daemon started as root has dropped its rights and cannot read the 0600 file any more: the
+    agent writes the file (for the next start) and gives the same settings here. Without `settings`
+    the daemon reads the file, and is Refused when it may not.
+    """
+
+    settings: DaemonSettings | None = None
 
 
-class Status(_Value, tag="status"):
+class Status(Struct, frozen=True, kw_only=True, tag="status"):
     """Answered by StatusAnswer."""
 
 
-class Subscribe(_Value, tag="subscribe"):
+class Subscribe(Struct, frozen=True, kw_only=True, tag="subscribe"):
     """From now on this connection carries Events too."""
 
 
-class DetectMtu(_Value, tag="detect_mtu"):
+class DetectMtu(Struct, frozen=True, kw_only=True, tag="detect_mtu"):
     """Measure the path MTU again; an empty list means every leg that carries data."""
 
     leg_ids: list[int] = []
 
 
-class LegDown(_Value, tag="leg_down"):
+class LegDown(Struct, frozen=True, kw_only=True, tag="leg_down"):
     """Carrier, address, PPP or modem are gone (behaviour 3.3, LOST)."""
 
     leg_id: int
     why: str
 
 
-class LegReady(_Value, tag="leg_ready"):
+class LegReady(Struct, frozen=True, kw_only=True, tag="leg_ready"):
     """Carrier, address and route are there again; without a change of the settings file."""
 
     leg_id: int
 
 
-class Stop(_Value, tag="stop"):
+class Stop(Struct, frozen=True, kw_only=True, tag="stop"):
     """End the daemon in order; the TUN device stays."""
 
 
@@ -106,17 +110,17 @@ Request: TypeAlias = Ping | Reload | Status | Subscribe | DetectMtu | LegDown | 
 # ------------------------------------------------------------------------------------- answers
 
 
-class Done(_Value, tag="done"):
+class Done(Struct, frozen=True, kw_only=True, tag="done"):
     pass
 
 
-class Refused(_Value, tag="refused"):
+class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
     """The request changed nothing; `why` is a sentence for the operator."""
 
     why: str
 
 
-class LegStatus(_Value):
+class LegStatus(Struct, frozen=True, kw_only=True):
     """What this end knows of one leg. Loss and adapted speed: of the direction we send in."""
 
     leg_id: int
@@ -133,7 +137,7 @@ class LegStatus(_Value):
     counters: dict[str, int] = {}  # names: openbond.tunnel.counters.LEG_COUNTERS
 
 
-class StatusAnswer(_Value, tag="status_answer"):
+class StatusAnswer(Struct, frozen=True, kw_only=True, tag="status_answer"):
     bond_id: int
     pid: int
     started_at_ms: int
@@ -149,7 +153,7 @@ Answer: TypeAlias = Done | Refused | StatusAnswer
 # -------------------------------------------------------------------------------------- events
 
 
-class LegStateMoved(_Value, tag="leg_state_moved"):
+class LegStateMoved(Struct, frozen=True, kw_only=True, tag="leg_state_moved"):
     leg_id: int
     old: ShownState
     new: ShownState
@@ -157,26 +161,26 @@ class LegStateMoved(_Value, tag="leg_state_moved"):
     at_ms: int
 
 
-class PathMtuMeasured(_Value, tag="path_mtu_measured"):
+class PathMtuMeasured(Struct, frozen=True, kw_only=True, tag="path_mtu_measured"):
     leg_id: int
     mtu: int
     at_ms: int
 
 
-class InnerMtuMoved(_Value, tag="inner_mtu_moved"):
+class InnerMtuMoved(Struct, frozen=True, kw_only=True, tag="inner_mtu_moved"):
     """The agent sets the device's MTU and the MSS clamp: the daemon has no privileges left."""
 
     mtu: int
     at_ms: int
 
 
-class PeerAddressMoved(_Value, tag="peer_address_moved"):
+class PeerAddressMoved(Struct, frozen=True, kw_only=True, tag="peer_address_moved"):
     leg_id: int
     peer: str
     at_ms: int
 
 
-class Warned(_Value, tag="warned"):
+class Warned(Struct, frozen=True, kw_only=True, tag="warned"):
     """Something is not as it should be, e.g. a missing interface; said once, and once when over."""
 
     about: str  # "leg 21", "bond"
