@@ -1,8 +1,8 @@
 """Every byte layout and constant of the tunnel, version 1 (behaviour 2.3; design/tunnel.md).
 
 All numbers are big-endian. A datagram begins with one byte, its type. Handshake messages then
-follow `handshake.py`'s Noise layout. Every other message has a header that is authenticated as associated
-data, then a body (ciphertext in security mode `encryption`, clear text else) and a tag:
+follow `handshake.py`'s Noise layout. Every other message has a header that is authenticated as
+associated data, then a body (ciphertext in security mode `encryption`, clear text else) and a tag:
 
     0   u8   type
     1   u8   flags: 0x07 QoS class, 0x08 copy, 0x10 compressed, 0x20 last segment, 0x40 repaired
