@@ -17,6 +17,9 @@ PREFIX = "/node/v1/"
 ENROL = PREFIX + "enrol/"
 POLL = PREFIX + "poll/"
 REPORT = PREFIX + "report/"
+# GET, unsigned: the CA's certificate as PEM. For a node that was given only its fingerprint: it
+# fetches this over an unchecked connection, compares the SHA-256 of the DER, and only then enrols.
+CA = PREFIX + "ca/"
 
 HEADER_NODE_KEY = "X-Openbond-Node-Key"
 HEADER_NODE = "X-Openbond-Node"
@@ -51,6 +54,12 @@ class EnrolAnswer(_Value):
 
 
 class PollRequest(_Value):
+    """`revision`, `hash`: of the newest config the node took: applied, or being applied now.
+
+    After a roll-back or a refusal: of its last-good one. The server then offers the failed
+    revision again after 1, 5 and 15 min, then nightly; a newer one at once (behaviour 1.9).
+    """
+
     revision: int  # 0: has none
     hash: str
     software_version: str
@@ -68,6 +77,7 @@ class PollAnswer(_Value):
     envelope: Envelope | UnsetType = UNSET
     signer: str = ""  # PEM, beside an envelope
     detail: str = ""
+    crl: str = ""  # PEM, beside an envelope
 
 
 class ReportRequest(_Value):
@@ -82,11 +92,30 @@ class ReportAnswer(_Value):
     taken: int
 
 
+class ErrorCode(StrEnum):
+    """Why an exchange was refused. A node shows a code it does not know, and tries again."""
+
+    UNKNOWN_KEY = "unknown_key"  # enrol: no node has this node key
+    SLOW_DOWN = "slow_down"  # enrol: too many wrong keys from this address
+    BAD_REQUEST = "bad_request"  # the body or a header does not parse
+    BAD_SIGNATURE = "bad_signature"
+    REPLAYED_NUMBER = "replayed_number"  # see ErrorAnswer.number
+    NOT_ENROLLED = "not_enrolled"  # the node has no certificate here: enrol
+    CERTIFICATE_EXPIRED = "certificate_expired"  # enrol again with the node key
+    SUPERSEDED = "superseded"  # report: a newer enrolment exists; poll says it as a status
+    UNKNOWN_NODE = "unknown_node"  # no such node, and no tombstone of one
+    UNAVAILABLE = "unavailable"  # try again later
+
+
 class ErrorAnswer(_Value):
-    """What a refused exchange answers, beside its HTTP status."""
+    """What a refused exchange answers, beside its HTTP status. `code` is one of ErrorCode.
+
+    `number`, with replayed_number: the highest number taken so far; continue above it.
+    """
 
     code: str
     detail: str
+    number: int = 0
 
 
 def signed_request(*, method: str, target: str, number: int, body: bytes) -> bytes:
