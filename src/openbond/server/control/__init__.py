@@ -1,0 +1,1 @@
+"""The agent channel: enrol nodes, compile and deliver their configs, take in their reports."""
