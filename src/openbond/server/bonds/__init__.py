@@ -1,0 +1,1 @@
+"""Bonds, their legs and routing objects, and mobile provider profiles."""

@@ -1,0 +1,1 @@
+"""Nodes: aggregators, bonders, routing groups, and the config updates they must learn."""

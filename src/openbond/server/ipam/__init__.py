@@ -1,0 +1,1 @@
+"""Which space may use which public network, and where it is valid."""

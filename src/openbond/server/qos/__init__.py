@@ -1,0 +1,1 @@
+"""QoS profiles: their classes and filters."""

@@ -1,0 +1,1 @@
+"""What the whole installation shares: settings, audit, locks, addresses, sealed secrets."""

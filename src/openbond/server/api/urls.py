@@ -1,0 +1,5 @@
+"""What lies below /api/."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class IpamConfig(AppConfig):
+    name = "openbond.server.ipam"
+    label = "ipam"

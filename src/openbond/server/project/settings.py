@@ -1,0 +1,78 @@
+"""Django's settings. What an operator may change comes from the environment:
+
+OPENBOND_STATE_DIR      the directory the server owns (default /var/lib/openbond)
+OPENBOND_DATABASE_URL   postgresql://…; without it one SQLite file in the state directory
+OPENBOND_ALLOWED_HOSTS  host names, comma-separated (default: any)
+OPENBOND_PROXIES        addresses whose X-Forwarded-* headers count, comma-separated
+"""
+
+import os
+from pathlib import Path
+
+from .databases import database_settings
+from .state import read_secrets
+
+STATE_DIR = Path(os.environ.get("OPENBOND_STATE_DIR", "/var/lib/openbond"))
+
+_secrets = read_secrets(STATE_DIR)
+SECRET_KEY = _secrets.django_key
+FIELD_KEY = _secrets.field_key
+SECRETS_ARE_KEPT = _secrets.are_kept
+
+DEBUG = False
+ALLOWED_HOSTS = [host for host in os.environ.get("OPENBOND_ALLOWED_HOSTS", "*").split(",") if host]
+TRUSTED_PROXIES = [proxy for proxy in os.environ.get("OPENBOND_PROXIES", "").split(",") if proxy]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "django_tasks",
+    "django_tasks_db",
+    "openbond.server.project",
+    "openbond.server.system",
+    "openbond.server.spaces",
+    "openbond.server.fleet",
+    "openbond.server.qos",
+    "openbond.server.ipam",
+    "openbond.server.bonds",
+]
+
+DATABASES = {
+    "default": database_settings(url=os.environ.get("OPENBOND_DATABASE_URL", ""), state=STATE_DIR)
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "spaces.User"
+# E-mail addresses are unique ignoring case, by a constraint that this check does not see.
+SILENCED_SYSTEM_CHECKS = ["auth.E003"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+
+# API owns the order: the first stands before everything below /api/.
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+ROOT_URLCONF = "openbond.server.project.urls"
+ASGI_APPLICATION = "openbond.server.project.asgi.application"
+APPEND_SLASH = False
+SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "ENQUEUE_ON_COMMIT": False}}
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+LANGUAGE_CODE = "en"
+
+LOGGING_CONFIG = "openbond.server.project.logs.configure"
+LOGGING = {"level": os.environ.get("OPENBOND_LOG_LEVEL", "INFO")}

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class QosConfig(AppConfig):
+    name = "openbond.server.qos"
+    label = "qos"
