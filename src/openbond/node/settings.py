@@ -1,0 +1,92 @@
+"""`/etc/bonding/bonding.conf`: where the server is and which node this is (behaviour 1.3).
+
+One `name = value` a line; `#` begins a comment. Written by `openbond node enroll` or by hand.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import store
+from .errors import NodeError, NotEnrolled
+
+DEFAULT_PORT = 443
+# The kernel's main table: a routing daemon beside us finds the bonds' networks there (§5.7).
+MAIN_TABLE = 254
+NAMES = ("server", "node_key", "route_table")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """Where the server listens: a name or an address, and a TCP port."""
+
+    host: str
+    port: int = DEFAULT_PORT
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    server: ServerAddress
+    node_key: str
+    route_table: int = MAIN_TABLE
+
+    def text(self) -> bytes:
+        lines = [f"server = {self.server}", f"node_key = {self.node_key}"]
+        if self.route_table != MAIN_TABLE:
+            lines.append(f"route_table = {self.route_table}")
+        return ("\n".join(lines) + "\n").encode()
+
+
+class BadSettings(NodeError):
+    """bonding.conf or an argument is not what it should be."""
+
+
+def read_address(text: str) -> ServerAddress:
+    """Read HOST, HOST:PORT or [IPV6]:PORT.
+
+    Raises BadSettings.
+    """
+    host, bracket, port = text.strip().rpartition("]:") if "]:" in text else ("", "", "")
+    if not bracket:
+        host, _, port = text.strip().partition(":") if text.count(":") == 1 else (text, "", "")
+    host = host.strip("[] ")
+    if not host or (port and not _is_port(port)):
+        raise BadSettings(f"{text!r} is no server address: write HOST:PORT, e.g. 192.0.2.1:8443.")
+    return ServerAddress(host, int(port or DEFAULT_PORT))
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text) < 65536
+
+
+def read_settings(path: Path) -> NodeSettings:
+    """Raises NotEnrolled when the file or a needed line is missing, BadSettings when it is wrong."""
+    content = store.read(path)
+    if content is None:
+        raise NotEnrolled(
+            f"{path} does not exist: run `openbond node enroll --server HOST:PORT --key KEY`."
+        )
+    values = _lines(path, content.decode(errors="replace"))
+    for name in ("server", "node_key"):
+        if not values.get(name):
+            raise NotEnrolled(f"{path} has no line `{name} = …`: add it, or enrol this node again.")
+    table = values.get("route_table", str(MAIN_TABLE))
+    if not table.isdecimal() or not 0 < int(table) < 2**32:
+        raise BadSettings(f"{path}: route_table = {table!r} is no table number (1 to 4294967295).")
+    return NodeSettings(read_address(values["server"]), values["node_key"], int(table))
+
+
+def _lines(path: Path, text: str) -> dict[str, str]:
+    values = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        name, equals, value = (part.strip() for part in line.partition("#")[0].partition("="))
+        if not name and not equals:
+            continue
+        if not equals or name not in NAMES:
+            known = ", ".join(NAMES)
+            raise BadSettings(f"{path}, line {number}: {line.strip()!r} is none of: {known}.")
+        values[name] = value
+    return values
