@@ -1,4 +1,4 @@
-"""The only two clocks of a node's programs; everything below the loops takes `now` as an argument."""
+"""The two clocks of a node's programs; all below their loops takes `now` as an argument."""
 
 import time
 

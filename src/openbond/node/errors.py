@@ -1,16 +1,16 @@
 """What a node refuses or cannot do, each a sentence that says what and what to do.
 
-    NodeError                 exit code 1
-    ├── ServerUnreachable     3   nothing answers at the server's address
-    ├── NodeKeyRefused        4   the server does not take this node key
-    ├── ServerNotTrusted      5   its certificate comes from another authority
-    ├── ClockWrong            6   this node's clock and the server's differ too much
-    ├── SchemaUnknown         7   a config of a newer version than this software
-    ├── NoTunDevice           8   the machine has no /dev/net/tun
-    ├── NotPrivileged         9   CAP_NET_ADMIN is missing
-    ├── AlreadyRunning       10   the same program runs on this root
-    ├── NotEnrolled          11   no certificate or no server address yet
-    └── ServerRefused        12   the server answered with an error of its own
+NodeError                 exit code 1
+├── ServerUnreachable     3   nothing answers at the server's address
+├── NodeKeyRefused        4   the server does not take this node key
+├── ServerNotTrusted      5   its certificate comes from another authority
+├── ClockWrong            6   this node's clock and the server's differ too much
+├── SchemaUnknown         7   a config of a newer version than this software
+├── NoTunDevice           8   the machine has no /dev/net/tun
+├── NotPrivileged         9   CAP_NET_ADMIN is missing
+├── AlreadyRunning       10   the same program runs on this root
+├── NotEnrolled          11   no certificate or no server address yet
+└── ServerRefused        12   the server answered with an error of its own
 """
 
 

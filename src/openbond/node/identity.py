@@ -1,16 +1,17 @@
 """Who this node is: two private keys that never leave it, and the certificate over them (§1.4)."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from pathlib import Path
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
@@ -24,7 +25,7 @@ from .paths import Paths
 # Renewed when a third of the certificate's life is left.
 RENEW_SHARE = 3
 
-K = TypeVar("K", Ed25519PrivateKey, X25519PrivateKey)
+NodeKey: TypeAlias = Ed25519PrivateKey | X25519PrivateKey
 
 
 class BadIdentity(NodeError):
@@ -74,28 +75,28 @@ def keys_of(paths: Paths) -> Keys:
     Raises BadIdentity when a key file is damaged.
     """
     store.make_directory(paths.authority, mode=0o700)
-    identity = _load_key(paths, "identity_key", Ed25519PrivateKey)
-    tunnel = _load_key(paths, "tunnel_key", X25519PrivateKey)
+    identity = _stored_key(paths.identity_key, Ed25519PrivateKey.generate)
+    tunnel = _stored_key(paths.tunnel_key, X25519PrivateKey.generate)
+    if not isinstance(identity, Ed25519PrivateKey) or not isinstance(tunnel, X25519PrivateKey):
+        raise BadIdentity(
+            f"The keys in {paths.authority} are of the wrong kind: remove them and enrol again."
+        )
     return Keys(identity, tunnel)
 
 
-def _load_key(paths: Paths, name: str, kind: type[K]) -> K:
-    path = getattr(paths, name)
+def _stored_key(path: Path, make: Callable[[], NodeKey]) -> PrivateKeyTypes:
     content = store.read(path)
     if content is None:
-        key = kind.generate()
+        key = make()
         store.write(path, _pem(key), mode=store.PRIVATE)
         return key
     try:
-        loaded = serialization.load_pem_private_key(content, password=None)
+        return serialization.load_pem_private_key(content, password=None)
     except (ValueError, TypeError) as damage:
         raise BadIdentity(f"{path} is damaged: remove it and enrol this node again.") from damage
-    if not isinstance(loaded, kind):
-        raise BadIdentity(f"{path} is no {kind.__name__}: remove it and enrol this node again.")
-    return loaded
 
 
-def _pem(key: Ed25519PrivateKey | X25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
+def _pem(key: NodeKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -152,7 +153,9 @@ def _check_own(
     if certificate.public_key() != keys.identity.public_key():
         raise BadIdentity("The server's certificate is not for this node's key: enrol again.")
     if tunnel_key_in(certificate) != keys.tunnel.public_key().public_bytes_raw():
-        raise BadIdentity("The server's certificate is not for this node's tunnel key: enrol again.")
+        raise BadIdentity(
+            "The server's certificate is not for this node's tunnel key: enrol again."
+        )
     if not is_issued_by(certificate, authorities):
         raise BadIdentity("This node's certificate was not issued by the server's own authority.")
 

@@ -1,4 +1,4 @@
-"""Where a node's files lie below its root (behaviour 1.3); `--root` lets many nodes share a disk."""
+"""Where a node's files lie below its root (behaviour 1.3); many nodes can share a disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,7 @@ class Paths:
 
     @property
     def supervised(self) -> Path:
-        """Which process runs which program, so that a new supervisor takes over the running ones."""
+        """Which process runs which program, so that a new supervisor finds the running ones."""
         return self.run / "supervised.json"
 
     @property

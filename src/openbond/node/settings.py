@@ -63,7 +63,7 @@ def _is_port(text: str) -> bool:
 
 
 def read_settings(path: Path) -> NodeSettings:
-    """Raises NotEnrolled when the file or a needed line is missing, BadSettings when it is wrong."""
+    """Raises NotEnrolled when the file or a line is missing, BadSettings when one is wrong."""
     content = store.read(path)
     if content is None:
         raise NotEnrolled(

@@ -1,4 +1,4 @@
-"""The server's name, resolved per leg; the addresses that worked last serve when that fails (§1.5)."""
+"""The server's name, resolved per leg; addresses that worked last serve when that fails (§1.5)."""
 
 import asyncio
 import socket

@@ -97,9 +97,7 @@ def _explained(refusal: ServerRefused) -> NodeError:
 def _transport(
     paths: Paths, server: ServerAddress, context: ssl.SSLContext, ways: Sequence[Way]
 ) -> Transport:
-    return Transport(
-        server, context, ways=lambda: ways, addresses=ServerAddresses(paths.addresses)
-    )
+    return Transport(server, context, ways=lambda: ways, addresses=ServerAddresses(paths.addresses))
 
 
 def enrol_request(keys: Keys) -> EnrolRequest:

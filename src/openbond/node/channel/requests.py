@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import httpx
 import msgspec
@@ -16,6 +17,10 @@ from .ways import Way
 
 CONNECT_S = 5.0
 WRITE_S = 15.0
+# A connection whose packets nobody acknowledges for this long is given up by the kernel.
+UNHEARD_MS = 20_000
+
+_SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +69,15 @@ class WayClient:
         await self._client.aclose()
 
 
-def _socket_options(way: Way) -> list[tuple[int, int, bytes | int]]:
-    keepalive: list[tuple[int, int, bytes | int]] = [
+def _socket_options(way: Way) -> list[_SocketOption]:
+    options: list[_SocketOption] = [
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS),
     ]
-    if way.interface is None:
-        return keepalive
-    return [
-        *keepalive,
-        (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, way.interface.encode() + b"\0"),
-    ]
+    if way.interface is not None:
+        device = way.interface.encode() + b"\0"
+        options.append((socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device))
+    return options
 
 
 def refusal_in(response: httpx.Response) -> ServerRefused | None:
@@ -86,9 +89,7 @@ def refusal_in(response: httpx.Response) -> ServerRefused | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         answer = ErrorAnswer(code="", detail=response.reason_phrase or "no reason given")
     text = f"The server refused: {answer.detail} (HTTP {response.status_code})."
-    return ServerRefused(
-        text, status=response.status_code, code=answer.code, number=answer.number
-    )
+    return ServerRefused(text, status=response.status_code, code=answer.code, number=answer.number)
 
 
 def unreachable(server: ServerAddress, way: Way, error: Exception) -> ServerUnreachable:

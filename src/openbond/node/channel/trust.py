@@ -1,4 +1,4 @@
-"""Whom the node believes to be its server: public authorities and the private CA (behaviour 1.5)."""
+"""Whom a node believes to be its server: public authorities and the private CA (§1.5)."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

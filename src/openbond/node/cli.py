@@ -1,0 +1,89 @@
+"""`openbond node …`: enrol, run and ask the programs of one node."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from openbond.node import enrolment, store
+from openbond.node.errors import NodeError, NotPrivileged
+from openbond.node.locks import held
+from openbond.node.paths import Paths
+from openbond.node.programs import Program
+from openbond.node.supervisor.supervisor import Supervisor
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Root = Annotated[Path, typer.Option(help="All files of this node lie below this directory.")]
+HERE = Path("/")
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    """Run to the end; an error an operator can mend becomes one sentence and its exit code."""
+    try:
+        return asyncio.run(work)
+    except NodeError as error:
+        raise fail(error) from error
+    except PermissionError as refused:
+        raise fail(
+            NotPrivileged(
+                f"{refused.filename or refused} may not be touched: run `openbond node` as root, "
+                "or give --root a directory of your own."
+            )
+        ) from refused
+
+
+def fail(error: NodeError) -> typer.Exit:
+    typer.echo(str(error), err=True)
+    return typer.Exit(error.exit_code)
+
+
+@app.command()
+def enroll(
+    server: Annotated[str, typer.Option(help="HOST:PORT of the management server.")],
+    key: Annotated[str, typer.Option(help="The node key, from the bond or the aggregator.")],
+    ca: Annotated[
+        Path | None, typer.Option(help="The server's CA certificate, a PEM file.")
+    ] = None,
+    ca_fingerprint: Annotated[
+        str, typer.Option(help="SHA-256 of the server's CA certificate, as the server prints it.")
+    ] = "",
+    root: Root = HERE,
+) -> None:
+    """Make this machine the bonder or aggregator that the node key stands for."""
+    work = enrolment.enrol_by_hand(
+        Paths(root), server=server, key=key, ca_file=ca, ca_fingerprint=ca_fingerprint
+    )
+    identity = run(work)
+    typer.echo(f"Enrolled as node {identity.node_id}. Start `openbond node supervisor` now.")
+
+
+@app.command()
+def supervisor(
+    root: Root = HERE,
+    agent: Annotated[bool, typer.Option(help="Keep the agent running too.")] = True,
+    log_directory: Annotated[
+        Path | None, typer.Option(help="Where programs write; default ROOT/var/log/bonding.")
+    ] = None,
+) -> None:
+    """Keep this node's programs running: agent, tunnel daemons, DHCP clients."""
+    paths = Paths(root.absolute())
+    own = [agent_program(paths)] if agent else []
+    logs = log_directory or paths.root / "var" / "log" / "bonding"
+    run(_supervise(paths, own, logs))
+
+
+async def _supervise(paths: Paths, own: list[Program], logs: Path) -> None:
+    with held(paths.supervisor_lock, "supervisor"):
+        store.make_directory(paths.programs)
+        await Supervisor(paths, own, logs).run()
+
+
+def agent_program(paths: Paths) -> Program:
+    argv = [sys.executable, "-m", "openbond.cli", "node", "agent", "--root", str(paths.root)]
+    return Program(name="agent", argv=argv)
