@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from openbond.lab.netns import (
     remove_all,
 )
 from openbond.lab.relay import RelayClient, Shapes
+from openbond.lab.waiting import wait_until
 
 pytestmark = [
     pytest.mark.netns,
@@ -70,7 +70,7 @@ def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
         _start(isp, "iperf3", "-s")
         _start(line, sys.executable, "-m", "openbond.lab.relay", "--customer", "customer",
                "--isp", "isp", "--seed", "1", "--control", str(control))  # fmt: skip
-        _wait_for(control)
+        wait_until(control.exists, what="the relay listens", patience=5)
         yield Access(site, line, isp, RelayClient(control))
     finally:
         remove_all(prefix)
@@ -83,12 +83,6 @@ def _start(namespace: Namespace, *command: str) -> None:
         ["setsid", "--fork", *namespace.argv(command)],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ).wait()  # fmt: skip
-
-
-def _wait_for(control: Path) -> None:
-    deadline = time.monotonic() + 5
-    while not control.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -183,6 +177,7 @@ def test_a_program_inside_ends_with_its_namespace(access: Access) -> None:
     other = Namespace(access.site.name + "x")
     other.create()
     _start(other, "sleep", "60")
+    wait_until(lambda: len(other.pids()) == 1, what="the program is inside", patience=5)
     pids = other.pids()
 
     other.remove()

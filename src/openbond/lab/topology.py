@@ -1,0 +1,139 @@
+"""Build the namespaces, cables, addresses and lines of one lab (layout.py says what they are)."""
+
+import sys
+from collections.abc import Sequence
+
+from .layout import (
+    AGGREGATORS,
+    CORE,
+    CORE_TOWARDS_INTERNET,
+    ETHERNET_SHARE,
+    HOSTS,
+    INTERNET,
+    LINES,
+    SERVER,
+    SITE,
+    AccessLine,
+    Addressing,
+)
+from .line import Shape
+from .netns import Namespace, add_cable
+from .programs import Programs
+from .registry import LabDirectory
+from .relay import RelayClient, Shapes
+from .waiting import wait_until
+
+
+class Topology:
+    """The hosts of one lab by their short names."""
+
+    def __init__(self, directory: LabDirectory) -> None:
+        self._directory = directory
+        self._programs = Programs(directory.programs, directory.logs)
+
+    def host(self, name: str) -> Namespace:
+        return Namespace(self._directory.prefix + name)
+
+    def relay(self, line: AccessLine) -> RelayClient:
+        return RelayClient(self._directory.line_control(line.name))
+
+    def build(self) -> None:
+        """Make everything; the lab's name must be free. Raises LabError when a step fails."""
+        for name in HOSTS:
+            self.host(name).create()
+        self._build_data_centre()
+        for line in LINES:
+            self._build_line(line)
+        self._build_site()
+
+    def set_rates(self, line: AccessLine, *, down: float | None, up: float | None) -> None:
+        """Set the rates of a line in Mbit/s of IP packets; None lifts the limit."""
+        isp = self.host(line.isp)
+        isp.set_rate("access", down and down * ETHERNET_SHARE)
+        isp.set_rate("uplink", up and up * ETHERNET_SHARE)
+
+    def install_bonder(self, line: AccessLine) -> None:
+        """Do what the installer does at the site: one line by hand until the first config is in."""
+        bonder = self.host("bonder")
+        bonder.add_address(line.interface, f"{line.ip}/{line.prefix}")
+        bonder.add_route("default", via=line.gateway)
+
+    def end_installation(self) -> None:
+        """Take the installer's default route away; the legs carry the management channel now."""
+        self.host("bonder").ip("route", "flush", "default", "table", "main")
+
+    def _build_data_centre(self) -> None:
+        core = self.host("core")
+        core.forward_packets()
+        for name, ip in (("server", SERVER), *((one.host, one.ip) for one in AGGREGATORS)):
+            self._join_core(name, ip, CORE)
+        self._join_core("internet", INTERNET, CORE_TOWARDS_INTERNET)
+
+    def _join_core(self, name: str, ip: str, core_ip: str) -> None:
+        host, core = self.host(name), self.host("core")
+        add_cable(host, "eth0", core, name)
+        host.add_address("eth0", ip, peer=core_ip)
+        core.add_address(name, core_ip, peer=ip)
+        host.add_route("default", via=core_ip)
+
+    def _build_line(self, line: AccessLine) -> None:
+        isp, wire, bonder = self.host(line.isp), self.host(line.name), self.host("bonder")
+        isp.forward_packets()
+        add_cable(bonder, line.interface, wire, "customer")
+        add_cable(isp, "access", wire, "isp")
+        self._join_core_as_isp(line)
+        isp.add_address("access", f"{line.gateway}/{line.prefix}")
+        for interface in ("customer", "isp"):
+            # The kernel must not answer for the ends: the relay alone carries what passes here.
+            wire.set_sysctl(f"net/ipv6/conf/{interface}/disable_ipv6", "1")
+            wire.ip("link", "set", interface, "arp", "off", "up")
+        bonder.ip("link", "set", line.interface, "up")
+        self._start_relay(line)
+        self.set_rates(line, down=line.mbps, up=line.mbps)
+        if line.addressing is Addressing.DHCP:
+            self._start_dhcp_server(line)
+        if line.addressing is Addressing.NAT:
+            isp.run(["nft", "-f", "-"], given=_masquerade("uplink"))
+
+    def _join_core_as_isp(self, line: AccessLine) -> None:
+        isp, core = self.host(line.isp), self.host("core")
+        add_cable(isp, "uplink", core, line.isp)
+        isp.add_address("uplink", line.uplink, peer=CORE)
+        core.add_address(line.isp, CORE, peer=line.uplink)
+        isp.add_route("default", via=CORE)
+        if line.addressing is not Addressing.NAT:
+            core.add_route(line.network, via=line.uplink)
+
+    def _start_relay(self, line: AccessLine) -> None:
+        control = self._directory.line_control(line.name)
+        relay = (sys.executable, "-m", "openbond.lab.relay", "--customer", "customer")
+        self._start_in(line.name, line.name, [*relay, "--isp", "isp", "--control", str(control)])
+        wait_until(control.exists, what=f"the relay of {line.name} listens", patience=10)
+        way = Shape(delay_ms=line.delay_ms)
+        self.relay(line).set_shapes(Shapes(up=way, down=way))
+
+    def _start_dhcp_server(self, line: AccessLine) -> None:
+        leases = self._directory.path / f"{line.isp}.leases"
+        self._start_in(f"dhcp-{line.isp}", line.isp, [
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root",
+            "--interface=access", "--bind-interfaces", "--pid-file", f"--dhcp-leasefile={leases}",
+            f"--dhcp-range={line.ip},{line.ip},1h", f"--dhcp-option=3,{line.gateway}",
+            "--dhcp-authoritative", "--log-dhcp", "--log-facility=-",
+        ])  # fmt: skip
+
+    def _build_site(self) -> None:
+        bonder, customer = self.host("bonder"), self.host("customer")
+        add_cable(customer, "eth0", bonder, SITE.interface)
+        customer.add_address("eth0", f"{SITE.customer_ip}/{SITE.prefix}")
+        customer.add_route("default", via=SITE.bonder_ip)
+        bonder.ip("link", "set", SITE.interface, "up")
+
+    def _start_in(self, name: str, host: str, command: Sequence[str]) -> None:
+        self._programs.start(name, self.host(host).argv(command))
+
+
+def _masquerade(interface: str) -> str:
+    return (
+        "table ip lab { chain postrouting { type nat hook postrouting priority srcnat; "
+        f'oifname "{interface}" masquerade; }}; }}\n'
+    )
