@@ -1,0 +1,1 @@
+"""What was measured and observed over time: state histories, speed tests, metrics."""

@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "openbond.server.qos",
     "openbond.server.ipam",
     "openbond.server.bonds",
+    "openbond.server.measurement",
+    "openbond.server.control",
 ]
 
 DATABASES = {

@@ -131,3 +131,24 @@ class NamedLock(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Alert(models.Model):
+    """One notice to operators, about anything. Equal ones within an hour are one, with a count.
+
+    `about` names the object for people and programs, e.g. "node 17".
+    """
+
+    code = models.CharField(max_length=40)
+    about = models.CharField(max_length=64)
+    text = models.TextField()
+    created = models.DateTimeField(db_index=True)
+    last = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [models.Index(fields=["code", "about", "created"])]
+
+    def __str__(self) -> str:
+        return f"{self.about}: {self.text}"

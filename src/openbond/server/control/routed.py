@@ -1,0 +1,78 @@
+"""Which networks of a bond the aggregator routes, and which may come out of its tunnel. Pure.
+
+Rules: behaviour 5.1 to 5.4; api-v3 04-routing 1.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+
+from openbond.server.bonds.models import AggRouting, ConnectedIP, CpeNatIP, Route
+from openbond.server.system.addresses import Network, is_private
+
+
+def networks_of(
+    connected_ips: Iterable[ConnectedIP],
+    routes: Iterable[Route],
+    cpe_nat_ips: Iterable[CpeNatIP],
+    *,
+    private_wan: bool,
+) -> list[str]:
+    """Return the networks that the aggregator routes into the tunnel, in order of address."""
+    objects = _in_force(list(connected_ips), routes)
+    routed = [row.network for row in objects if _is_routed(row, private_wan=private_wan)]
+    return _in_order([*routed, *_hosts(cpe_nat_ips)])
+
+
+def sources_of(
+    connected_ips: Iterable[ConnectedIP],
+    routes: Iterable[Route],
+    cpe_nat_ips: Iterable[CpeNatIP],
+) -> list[str]:
+    """Return the networks whose addresses may come out of the tunnel: all enabled ones."""
+    objects = _in_force(list(connected_ips), routes)
+    return _in_order([*(row.network for row in objects), *_hosts(cpe_nat_ips)])
+
+
+def is_loaded(route: Route, connected_ips: Iterable[ConnectedIP]) -> bool:
+    """Report whether a route is in force: enabled, and its gateway in an enabled connected IP."""
+    gateway = ip_address(route.gateway)
+    return route.enabled and any(
+        row.enabled and gateway in ip_network(row.network) for row in connected_ips
+    )
+
+
+def cpe_nat_network(row: CpeNatIP, connected_ips: Iterable[ConnectedIP]) -> str | None:
+    """Return the network that a CPE NAT IP serves: the longest that holds its destination."""
+    destination = ip_address(row.dest_nat_ip)
+    holding = [
+        network
+        for network in (ip_network(connected.network) for connected in connected_ips)
+        if destination in network
+    ]
+    return str(max(holding, key=lambda network: network.prefixlen)) if holding else None
+
+
+def _is_routed(row: ConnectedIP | Route, *, private_wan: bool) -> bool:
+    if row.agg_routing == AggRouting.NEVER:
+        return False
+    included = private_wan and row.include_private_wan
+    always = row.agg_routing == AggRouting.ALWAYS
+    return always or included or not is_private(ip_network(row.network))
+
+
+def _in_force(
+    connected_ips: list[ConnectedIP], routes: Iterable[Route]
+) -> list[ConnectedIP | Route]:
+    enabled: list[ConnectedIP | Route] = [row for row in connected_ips if row.enabled]
+    return [*enabled, *(row for row in routes if is_loaded(row, connected_ips))]
+
+
+def _hosts(cpe_nat_ips: Iterable[CpeNatIP]) -> list[str]:
+    return [f"{row.ip}/32" for row in cpe_nat_ips if row.enabled]
+
+
+def _in_order(networks: Iterable[str]) -> list[str]:
+    def rank(network: Network) -> tuple[int, int, int]:
+        return network.version, int(network.network_address), network.prefixlen
+
+    return [str(network) for network in sorted({ip_network(text) for text in networks}, key=rank)]

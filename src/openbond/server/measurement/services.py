@@ -1,0 +1,82 @@
+"""Writes what was observed of legs over time."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Max
+
+from openbond.server.bonds.models import Bond, Leg
+from openbond.wire.states import LinkMode, ShownState
+
+from .models import LegChange, LegWatch
+from .rules import Change, Source, changes_to_record
+
+
+@transaction.atomic
+def record_states(
+    *,
+    source: Source,
+    told: Mapping[int, Change],
+    heard: Mapping[int, datetime | None],
+    continuous: bool,
+    timeout: timedelta,
+) -> None:
+    """Note what one end said of legs (leg id → state and time); what it repeats adds no row.
+
+    `heard`: when the end was last heard of each leg before. See rules.changes_to_record.
+    """
+    last = _last_changes(source, told)
+    rows = [
+        LegChange(leg_id=leg_id, source=source, state=change.state, start=change.at)
+        for leg_id, said in told.items()
+        for change in changes_to_record(
+            last=last.get(leg_id),
+            heard=heard.get(leg_id),
+            told=said,
+            continuous=continuous,
+            timeout=timeout,
+        )
+    ]
+    LegChange.objects.bulk_create(rows)
+
+
+@transaction.atomic
+def record_records(*, bond: Bond, at: datetime) -> None:
+    """Note what the records say of a bond's legs: offline or not, and which aggregator reports.
+
+    A leg that leaves `offline`, or whose bond moved, is unknown until an end says more.
+    """
+    watches = {watch.leg_id: watch for watch in LegWatch.objects.filter(leg__bond=bond)}
+    for leg in bond.legs.all():
+        seen = watches.get(leg.pk)
+        now = LegWatch(
+            leg=leg,
+            offline=leg.link_mode == LinkMode.OFFLINE,
+            aggregator_id=bond.current_aggregator_id,
+        )
+        moves = list(_moves(leg, seen, now, at))
+        if moves:
+            now.save(force_insert=seen is None)
+            LegChange.objects.bulk_create(moves)
+
+
+def _moves(leg: Leg, seen: LegWatch | None, now: LegWatch, at: datetime) -> Iterable[LegChange]:
+    start = max(at, leg.created)
+    if seen is None or seen.offline != now.offline:
+        mode = ShownState.OFFLINE if now.offline else ShownState.UP
+        yield LegChange(leg=leg, source=Source.MODE, state=mode, start=start)
+    if seen is None:
+        return
+    left_offline = seen.offline and not now.offline
+    if left_offline:
+        yield LegChange(leg=leg, source=Source.BONDER, state=ShownState.UNKNOWN, start=start)
+    if left_offline or seen.aggregator_id != now.aggregator_id:
+        yield LegChange(leg=leg, source=Source.AGGREGATOR, state=ShownState.UNKNOWN, start=start)
+
+
+def _last_changes(source: Source, leg_ids: Iterable[int]) -> dict[int, Change]:
+    of_source = LegChange.objects.filter(source=source, leg_id__in=list(leg_ids))
+    newest = of_source.order_by().values("leg_id").annotate(last=Max("id")).values("last")
+    rows = LegChange.objects.filter(id__in=newest)
+    return {row.leg_id: Change(row.start, ShownState(row.state)) for row in rows}
