@@ -1,0 +1,122 @@
+"""Who is asking: Basic, token or session (00-general.md, 3)."""
+
+import base64
+import binascii
+import hmac
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from openbond.server.spaces import logins, selectors
+from openbond.server.spaces.models import User
+
+from .credentials import VerifiedPasswords
+from .refusals import CsrfFailed
+
+CHALLENGE = 'Basic realm="openbond"'
+CSRF_COOKIE = "csrftoken"
+CSRF_HEADER = "X-CSRFToken"
+
+# Losing these costs one argon2 for each user, so each process may keep its own.
+verified_passwords = VerifiedPasswords()
+
+
+class Way(Enum):
+    PASSWORD = auto()
+    TOKEN = auto()
+    SESSION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How the caller proved who he is, and whether that way may only read."""
+
+    way: Way
+    is_read_only: bool = False
+
+
+class Credentials(BaseAuthentication):
+    """An Authorization header, when there is one, decides alone; else the session does."""
+
+    def authenticate(self, request: Request) -> tuple[User, Login] | None:
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return _by_session(request)
+        scheme, _, rest = header.strip().partition(" ")
+        if scheme.lower() == "basic":
+            return _by_password(rest.strip())
+        if scheme.lower() == "token":
+            return _by_token(rest.strip())
+        raise AuthenticationFailed("Use Basic or Token authorization.")
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+def check_csrf(request: Request) -> None:
+    """Refuse a write by session cookie that does not carry the CSRF token. Raises CsrfFailed."""
+    cookie = request.COOKIES.get(CSRF_COOKIE, "")
+    header = request.headers.get(CSRF_HEADER, "")
+    if not cookie or not hmac.compare_digest(cookie.encode(), header.encode()):
+        raise CsrfFailed
+
+
+def _by_session(request: Request) -> tuple[User, Login] | None:
+    user = getattr(request._request, "user", None)
+    if not isinstance(user, User) or not user.active:
+        return None
+    return user, Login(Way.SESSION)
+
+
+def _by_password(encoded: str) -> tuple[User, Login]:
+    login, password = _decoded(encoded)
+    user = _user(login)
+    if user is None or not user.active or not _fits(user, password):
+        if user is None or not user.active:
+            logins.has_password(None, password)
+        raise AuthenticationFailed("Wrong user name or password.")
+    logins.note_login(user=user, now=timezone.now())
+    return user, Login(Way.PASSWORD)
+
+
+def _user(login: str) -> User | None:
+    # A database cannot look for NUL, and nobody's name has one.
+    return None if "\0" in login else selectors.user_by_login(login)
+
+
+def _fits(user: User, password: str) -> bool:
+    now = time.monotonic()
+    if verified_passwords.holds(user_id=user.pk, password=password, against=user.password, now=now):
+        return True
+    fits = logins.has_password(user, password)
+    if fits:
+        verified_passwords.remember(
+            user_id=user.pk, password=password, against=user.password, now=now
+        )
+    return fits
+
+
+def _by_token(secret: str) -> tuple[User, Login]:
+    now = timezone.now()
+    token = selectors.token_shown_as(secret, now=now)
+    if token is None or not token.owner.active:
+        raise AuthenticationFailed("The token is unknown, expired or revoked.")
+    logins.note_login(user=token.owner, now=now)
+    logins.note_token_use(token=token, now=now)
+    return token.owner, Login(Way.TOKEN, is_read_only=token.read_only)
+
+
+def _decoded(encoded: str) -> tuple[str, str]:
+    try:
+        text = base64.b64decode(encoded, validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        raise AuthenticationFailed("The Authorization header is malformed.") from None
+    login, colon, password = text.partition(":")
+    if not colon:
+        raise AuthenticationFailed("The Authorization header is malformed.")
+    return login, password

@@ -1,0 +1,261 @@
+"""Filters, search, order and pages of a list (00-general.md, 5)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import TypeVar
+
+from django.db.models import Expression, F, Model, Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import QueryDict
+from rest_framework.exceptions import ValidationError
+from rest_framework.utils.urls import remove_query_param, replace_query_param
+
+from .fields import FALSE, TRUE
+from .refusals import InvalidPage
+from .relations import Address
+
+M = TypeVar("M", bound=Model)
+
+PAGE_SIZE = 25
+MAX_DIGITS = 18
+NUL = "Null characters are not allowed."
+
+
+class BadValue(Exception):
+    """A query argument that cannot be read; the message goes to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`?name=value`: the lookup it becomes, and how the text of the value is read."""
+
+    lookup: str
+    read: Callable[[str], object]
+    # A word in a text column may be "null" itself; everywhere else `null` asks for no value.
+    is_text: bool = False
+
+    def condition(self, text: str) -> Q:
+        if text == "null" and not self.is_text:
+            return Q(**{f"{self.lookup}__isnull": True})
+        value = self.read(text)
+        return value if isinstance(value, Q) else Q(**{self.lookup: value})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`?ordering=name`: the expressions that sort by it; text ignores case."""
+
+    expressions: tuple[str | Expression, ...]
+    is_nullable: bool = False
+
+    def terms(self, *, descending: bool) -> list[Expression]:
+        terms = [F(term) if isinstance(term, str) else term for term in self.expressions]
+        if descending:
+            first = True if self.is_nullable else None
+            return [term.desc(nulls_first=first) for term in terms]
+        last = True if self.is_nullable else None
+        return [term.asc(nulls_last=last) for term in terms]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the contract lets a client ask of one resource's list."""
+
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    search: Sequence[str] = ()
+    ordering: Mapping[str, Order] = field(default_factory=dict)
+
+    def narrow(self, rows: QuerySet[M], query: QueryDict) -> QuerySet[M]:
+        """Return the rows the client asks for, in the order asked for; ties by id."""
+        rows = rows.filter(self._filtered(query), *self._searched(query))
+        return rows.order_by(*self._ordered(query))
+
+    def _filtered(self, query: QueryDict) -> Q:
+        wanted, faults = Q(), {}
+        for name, rule in self.filters.items():
+            text = query.get(name, "").strip()
+            if not text:
+                continue
+            try:
+                wanted &= rule.condition(_clean(text))
+            except BadValue as fault:
+                faults[name] = [str(fault)]
+        if faults:
+            raise ValidationError(faults)
+        return wanted
+
+    def _searched(self, query: QueryDict) -> list[Q]:
+        text = query.get("search", "")
+        if "\0" in text:
+            raise ValidationError({"search": [NUL]})
+        if not self.search:
+            return []
+        return [self._occurs(word) for word in text.split()]
+
+    def _occurs(self, word: str) -> Q:
+        anywhere = Q()
+        for column in self.search:
+            anywhere |= Q(**{f"{column}__icontains": word})
+        return anywhere
+
+    def _ordered(self, query: QueryDict) -> list[Expression]:
+        terms: list[Expression] = []
+        for name in query.get("ordering", "").split(","):
+            rule = self.ordering.get(name.strip().removeprefix("-"))
+            if rule is not None:
+                terms += rule.terms(descending=name.strip().startswith("-"))
+        return [*terms, F("pk").asc()]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page of which size a client asks for."""
+
+    number: int
+    size: int
+
+    def of(self, count: int) -> slice:
+        """Return the rows of this page. Raises InvalidPage past the end."""
+        start = (self.number - 1) * self.size
+        if self.number > 1 and start >= count:
+            raise InvalidPage
+        return slice(start, min(start + self.size, count))
+
+    def body(self, results: object, *, count: int, url: str) -> dict[str, object]:
+        """Return the paginated body; `url` is the absolute address of this very request."""
+        after = self.number * self.size < count
+        return {
+            "count": count,
+            "next": replace_query_param(url, "page", self.number + 1) if after else None,
+            "previous": self._previous(url),
+            "results": results,
+        }
+
+    def _previous(self, url: str) -> str | None:
+        if self.number == 1:
+            return None
+        if self.number == 2:
+            return str(remove_query_param(url, "page"))
+        return str(replace_query_param(url, "page", self.number - 1))
+
+
+def page_asked_for(query: QueryDict) -> Page | None:
+    """Return the page, or None if the whole list is wanted. Raises InvalidPage."""
+    number, size = query.get("page", "").strip(), query.get("page_size", "").strip()
+    if not number and not size:
+        return None
+    return Page(_page_number(number or "1"), _page_size(size) if size else PAGE_SIZE)
+
+
+def fields_left_out(query: QueryDict) -> set[str]:
+    """Return the top-level fields that `exclude_fields` names."""
+    given = query.getlist("exclude_fields")
+    return {name.strip() for text in given for name in text.split(",")}
+
+
+def text(lookup: str) -> Filter:
+    return Filter(lookup, str, is_text=True)
+
+
+def nullable_text(lookup: str) -> Filter:
+    return Filter(lookup, str)
+
+
+def flag(lookup: str) -> Filter:
+    return Filter(lookup, _read_flag)
+
+
+def whole(lookup: str) -> Filter:
+    return Filter(lookup, _read_whole)
+
+
+def choice(lookup: str, words: Sequence[str]) -> Filter:
+    def read(word: str) -> str:
+        if word not in words:
+            raise BadValue(f'"{word}" is not a valid choice.')
+        return word
+
+    return Filter(lookup, read)
+
+
+def relation(lookup: str, path: str, *, key: str | None = None) -> Filter:
+    """A filter by an object of `path`, by id or URL; by its key too, where it has one."""
+    address = Address(path, keyed=key is not None)
+
+    def read(given: str) -> object:
+        named = address.named_by(given)
+        if named is None:
+            raise BadValue("Give an id or a URL of the object.")
+        return named if isinstance(named, int) else Q(**{f"{lookup}__{key}__iexact": named})
+
+    return Filter(lookup, read)
+
+
+def space(lookup: str = "space") -> Filter:
+    return relation(lookup, "spaces", key="key")
+
+
+def address(lookup: str) -> Filter:
+    return Filter(lookup, _read_address)
+
+
+def network(lookup: str) -> Filter:
+    return Filter(lookup, _read_network)
+
+
+def by(*expressions: str | Expression, nullable: bool = False) -> Order:
+    return Order(expressions, is_nullable=nullable)
+
+
+def by_text(column: str, *, nullable: bool = False) -> Order:
+    return Order((Lower(column),), is_nullable=nullable)
+
+
+def _clean(given: str) -> str:
+    if "\0" in given:
+        raise BadValue(NUL)
+    return given
+
+
+def _read_flag(given: str) -> bool:
+    if given.lower() in TRUE:
+        return True
+    if given.lower() in FALSE:
+        return False
+    raise BadValue("Must be a valid boolean.")
+
+
+def _read_whole(given: str) -> int:
+    digits = given.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
+        raise BadValue("A valid integer is required.")
+    return int(given)
+
+
+def _read_address(given: str) -> str:
+    try:
+        return str(ip_address(given))
+    except ValueError:
+        raise BadValue("Enter a valid IP address.") from None
+
+
+def _read_network(given: str) -> str:
+    try:
+        return str(ip_network(given))
+    except ValueError:
+        raise BadValue("Enter a network as address/prefix.") from None
+
+
+def _page_number(given: str) -> int:
+    if not (given.isascii() and given.isdigit()) or len(given) > MAX_DIGITS or int(given) < 1:
+        raise InvalidPage
+    return int(given)
+
+
+def _page_size(given: str) -> int:
+    fault = {"page_size": ["A whole number of at least 1 is required."]}
+    if not (given.isascii() and given.isdigit()) or int(given[:MAX_DIGITS]) < 1:
+        raise ValidationError(fault)
+    # There is no maximum; a number no list can reach is as good as any other.
+    return int(given) if len(given) <= MAX_DIGITS else 10**MAX_DIGITS

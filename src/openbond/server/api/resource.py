@@ -1,0 +1,205 @@
+"""Stored objects over HTTP: lists, objects, and the four writes (00-general.md, 5 and 7)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from openbond.server.system.locks import hold
+
+from .body import Body, checked
+from .etags import check_precondition, etag_of
+from .lists import Listing, fields_left_out, page_asked_for
+from .options import describe_fields
+from .renderer import encode
+from .view import Door
+
+M = TypeVar("M", bound=Model)
+Shown = dict[str, Any]
+
+# A bare list is read and encoded in parts, so that 10,000 objects never stand in memory at once
+# as dictionaries; up to one part a list costs the same number of queries whatever its length.
+PART = 1000
+
+
+def codes_for(noun: str, **exceptions: str) -> dict[str, str]:
+    """Return the usual codes of a resource's handlers: view, add, change and delete."""
+    return {
+        "list_all": f"view_{noun}",
+        "retrieve": f"view_{noun}",
+        "create": f"add_{noun}",
+        "replace": f"change_{noun}",
+        "change": f"change_{noun}",
+        "remove": f"delete_{noun}",
+        **exceptions,
+    }
+
+
+class Collection(Door, Generic[M]):
+    """A list of objects that are only read: `rows` says which, `present` how they look."""
+
+    listing: ClassVar[Listing] = Listing()
+    body: ClassVar[type[Body]]
+
+    def rows(self) -> QuerySet[M]:
+        """Return what the viewer may see here. Raises Http404 if a parent is not there."""
+        raise NotImplementedError
+
+    def present(self, rows: Iterable[M]) -> list[Shown]:
+        """Return the objects as the contract shows them, in the order given."""
+        raise NotImplementedError
+
+    def list_all(self, request: Request, **path: object) -> Response:
+        reach = self.rows()
+        page = page_asked_for(request.query_params)
+        rows = self.listing.narrow(reach, request.query_params)
+        if page is None:
+            return Response(msgspec.Raw(b"[" + b",".join(self._encoded(rows)) + b"]"))
+        count = rows.count()
+        shown = self._without_excluded(self.present(rows[page.of(count)]))
+        return Response(page.body(shown, count=count, url=self._own_url()))
+
+    def options(self, request: HttpRequest, *args: object, **kwargs: object) -> Response:
+        self.find_for_options()
+        described: dict[str, object] = {
+            "name": self.get_view_name(),
+            "description": self.get_view_description(),
+            "renders": [renderer.media_type for renderer in self.renderer_classes],
+            "parses": [parser.media_type for parser in self.parser_classes],
+        }
+        actions = self._writes_offered()
+        if actions:
+            described["actions"] = actions
+        return Response(described)
+
+    def find_for_options(self) -> None:
+        """Raise Http404 if the viewer cannot see what the URI names."""
+        self.rows()
+
+    def _writes_offered(self) -> dict[str, object]:
+        offered: dict[str, object] = {}
+        for method in ("post", "put"):
+            handler = self.action_map.get(method)
+            if handler in {"create", "replace"} and self.may_call(handler):
+                offered[method.upper()] = describe_fields(self.body())
+        return offered
+
+    def _encoded(self, rows: QuerySet[M]) -> Iterator[bytes]:
+        keys = list(rows.values_list("pk", flat=True))
+        for start in range(0, len(keys), PART):
+            part = rows.filter(pk__in=keys[start : start + PART])
+            for shown in self._without_excluded(self.present(part)):
+                yield encode(shown)
+
+    def _without_excluded(self, shown: list[Shown]) -> list[Shown]:
+        left_out = fields_left_out(self.request.query_params)
+        if not left_out:
+            return shown
+        return [
+            {name: value for name, value in each.items() if name not in left_out} for each in shown
+        ]
+
+    def _own_url(self) -> str:
+        return self.request.build_absolute_uri()
+
+
+class Resource(Collection[M]):
+    """Stored objects with an address each. `make`, `alter` and `discard` call services."""
+
+    secret_code: ClassVar[str | None] = None
+
+    def make(self, fields: dict[str, Any]) -> M:
+        raise NotImplementedError
+
+    def alter(self, row: M, fields: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def discard(self, row: M) -> None:
+        raise NotImplementedError
+
+    def check_writable(self, row: M) -> None:
+        """Raise Forbidden if the viewer may read this very object but not write it."""
+
+    def hidden(self, row: M) -> Mapping[str, object]:
+        """Return writable values that `present` may leave out; the ETag covers them too."""
+        return {}
+
+    def retrieve(self, request: Request, **path: object) -> Response:
+        return self.answer_with(self.find())
+
+    def create(self, request: Request, **path: object) -> Response:
+        self.rows()
+        row = self.make(self.taken())
+        return self.answer_with(self.find(row.pk), status=201)
+
+    def replace(self, request: Request, **path: object) -> Response:
+        return self._write(partial=False)
+
+    def change(self, request: Request, **path: object) -> Response:
+        return self._write(partial=True)
+
+    def remove(self, request: Request, **path: object) -> Response:
+        with self._held() as row:
+            self.discard(row)
+        return Response(status=204)
+
+    def find(self, pk: object = None) -> M:
+        """Return the object of the path (or `pk`). Raises Http404 outside the viewer's reach."""
+        row = self.rows().filter(pk=self.kwargs["pk"] if pk is None else pk).first()
+        if row is None:
+            raise Http404
+        return row
+
+    def find_for_options(self) -> None:
+        if "pk" in self.kwargs:
+            self.find()
+        else:
+            self.rows()
+
+    def taken(self, row: M | None = None, *, partial: bool = False) -> dict[str, Any]:
+        """Return the validated fields of the body."""
+        context = {"viewer": self.viewer, "view": self, "row": row}
+        body = self.body(instance=row, data=self.sent(), partial=partial, context=context)
+        may_write_secrets = self.secret_code is None or self.viewer.can(self.secret_code)
+        shown = self.present([row])[0] if row is not None and body.fixed else None
+        return checked(body, shown, may_write_secrets=may_write_secrets)
+
+    def answer_with(self, row: M, *, status: int = 200) -> Response:
+        shown = self.present([row])[0]
+        headers = {"ETag": self.etag(row, shown)}
+        if status == 201:
+            headers["Location"] = shown["url"]
+        return Response(self._without_excluded([shown])[0], status=status, headers=headers)
+
+    def etag(self, row: M, shown: Shown) -> str:
+        """Return the ETag over what may be written, whatever host name the client used."""
+        fields = self.body().fields.items()
+        writable = {name: shown.get(name) for name, field in fields if not field.read_only}
+        return etag_of(writable | dict(self.hidden(row)), root=self.links.root)
+
+    def _write(self, *, partial: bool) -> Response:
+        with self._held() as row:
+            self.alter(row, self.taken(row, partial=partial))
+        return self.answer_with(self.find(row.pk))
+
+    @contextmanager
+    def _held(self) -> Iterator[M]:
+        """The object of the path for a write; locked if the client says which state it knows."""
+        if "If-Match" not in self.request.headers:
+            row = self.find()
+            self.check_writable(row)
+            yield row
+            return
+        with transaction.atomic():
+            row = self.find()
+            self.check_writable(row)
+            hold(row)
+            row = self.find()
+            check_precondition(self.request, self.etag(row, self.present([row])[0]))
+            yield row

@@ -1,0 +1,121 @@
+"""One address of the API: runs the checks of 00-general.md, 9 in their order before a handler."""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from django.http import QueryDict
+from rest_framework.exceptions import (
+    MethodNotAllowed,
+    NotAuthenticated,
+    UnsupportedMediaType,
+)
+from rest_framework.parsers import DataAndFiles, FormParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSetMixin
+
+from openbond.server.errors import Forbidden, RootSpaceOnly
+from openbond.server.spaces.models import User
+from openbond.server.spaces.selectors import viewer_for
+from openbond.server.spaces.viewer import Viewer
+
+from .authentication import Credentials, Login, Way, check_csrf
+from .errors import exception_handler
+from .fields import JsonValue
+from .links import Links, links_for
+from .negotiation import JsonOnly
+from .parsers import MAX_BODY_BYTES, StrictJson, read_limited
+from .refusals import TokenReadOnly, TooLarge
+from .renderer import OneLineJson
+
+READING = {"GET", "HEAD", "OPTIONS"}
+
+
+class Door(ViewSetMixin, APIView):
+    """What every URI of the API has in common. Handlers are named in `v3/urls.py`."""
+
+    authentication_classes = [Credentials]
+    permission_classes = []
+    renderer_classes = [OneLineJson]
+    parser_classes = [StrictJson, FormParser, MultiPartParser]
+    content_negotiation_class = JsonOnly
+    http_method_names = [
+        "get",
+        "post",
+        "put",
+        "patch",
+        "delete",
+        "head",
+        "options",
+    ]
+
+    # Handler → permission code that it needs; a handler that is absent needs none.
+    codes: ClassVar[Mapping[str, str]] = {}
+    # Handlers reserved to users whose home space is the root.
+    root_only: ClassVar[frozenset[str]] = frozenset()
+
+    def get_exception_handler(self) -> Callable[[Exception, Mapping[str, object]], Response]:
+        return exception_handler
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        self.viewer = viewer_of(request)
+        if not hasattr(self, (request.method or "").lower()):
+            raise MethodNotAllowed(request.method or "")
+        self.negotiate(request)
+        self.links: Links = links_for(request)
+        if request.method not in READING:
+            _check_way(request, self.viewer)
+        if request.method != "OPTIONS":
+            self._check_permission(self.action)
+
+    def negotiate(self, request: Request) -> None:
+        renderer, media_type = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = renderer, media_type
+
+    def may_call(self, handler: str) -> bool:
+        """Report whether the caller has what this handler needs."""
+        code = self.codes.get(handler)
+        is_open = handler not in self.root_only or self.viewer.is_root
+        return is_open and (code is None or self.viewer.can(code))
+
+    def sent(self) -> Mapping[str, JsonValue] | QueryDict:
+        """Return the body of the request: an object, or the fields of a form."""
+        request = self.request
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+            raise TooLarge
+        raw = read_limited(request._request)
+        if not raw:
+            return {}
+        parser = self.get_content_negotiator().select_parser(request, self.get_parsers())
+        if parser is None:
+            raise UnsupportedMediaType(request.content_type or "none")
+        request.META["CONTENT_LENGTH"] = str(len(raw))
+        parsed = parser.parse(io.BytesIO(raw), request.content_type, {"request": request})
+        # A multipart body may carry files as well; nobody asked for one.
+        return parsed.data if isinstance(parsed, DataAndFiles) else parsed
+
+    def _check_permission(self, handler: str | None) -> None:
+        if handler is None or self.may_call(handler):
+            return
+        code = self.codes.get(handler)
+        if code is not None and not self.viewer.can(code):
+            raise Forbidden
+        raise RootSpaceOnly
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Return who asks. Selectors take a viewer, so no query runs for nobody."""
+    user, login = request.user, request.auth
+    if not isinstance(user, User) or not isinstance(login, Login):
+        raise NotAuthenticated
+    origin = request.META.get("REMOTE_ADDR", "")
+    return viewer_for(user, read_only=login.is_read_only, origin=origin)
+
+
+def _check_way(request: Request, viewer: Viewer) -> None:
+    if isinstance(request.auth, Login) and request.auth.way is Way.SESSION:
+        check_csrf(request)
+    if viewer.read_only:
+        raise TokenReadOnly
