@@ -71,3 +71,59 @@ BUNDLE_BELOW = 600
 
 REKEY_AFTER_PACKETS = 2**60
 REPLAY_WINDOW = 8192
+
+# ---------------------------------------------------------------- handshake (behaviour 2.4)
+#
+# INITIATION   0 u8 type, 1 u8 version, 2 u16 session: the initiator's number of the new keypair
+#              4 ephemeral key, 36 sealed static key, 84 sealed OFFER, 128 mac1, 144 mac2
+# RESPONSE     0 u8 type, 1 u8 version, 2 u16 session as in the initiation
+#              4 ephemeral key, 36 sealed ANSWER, 60 mac1
+# COOKIE       0 u8 type, 1 u8 version, 2 u16 session as in the initiation
+#              4 nonce, 20 sealed cookie
+#
+# mac1 is keyed with the receiver's public key and costs no multiplication: whoever does not know it
+# learns nothing, not even that somebody listens. mac2 is keyed with the cookie, zero without one.
+# An initiation is longer than either answer, so nobody's traffic is amplified.
+
+HANDSHAKE_HEADER = struct.Struct(">BBH")  # type, version, session
+# oldest version, newest, security, cipher, compression methods, reserved, bond, leg, epoch, count
+OFFER = struct.Struct(">BBBBHHIIQI")
+ANSWER = struct.Struct(">BBBBHH")  # version, security, cipher, reserved, compression, session
+
+EPHEMERAL_SIZE = 32
+MAC_SIZE = 16
+COOKIE_SIZE = 16
+COOKIE_NONCE_SIZE = 16
+INITIATION_SIZE = HANDSHAKE_HEADER.size + 32 + 48 + OFFER.size + TAG_SIZE + 2 * MAC_SIZE
+RESPONSE_SIZE = HANDSHAKE_HEADER.size + 32 + ANSWER.size + TAG_SIZE + MAC_SIZE
+COOKIE_MESSAGE_SIZE = HANDSHAKE_HEADER.size + COOKIE_NONCE_SIZE + COOKIE_SIZE + TAG_SIZE
+
+COMPRESSION_DEFLATE = 1  # raw DEFLATE, mandatory (behaviour 2.11); other bits are free
+
+# ---------------------------------------------------------------- probes (behaviour 2.13)
+#
+# PROBE      u32 number, u32 time of sending, u32 speed in force in kbit/s (0: the configured one),
+#            u8 flags (0x01 please rekey), u8 count, then `count` times: u32 leg, u16 age
+# ECHO       u32 number, u32 time the probe came, u32 time of sending, u16 loss over 10 s,
+#            u16 loss over 30 s
+# HEARING    u16 session, u64 highest, u32 heard, u16 delay, u8 count, then `count` times:
+#            u32 distance of the gap's last number below `highest`, u16 length of the gap
+# MTU_PROBE  u32 number, u16 size of the outer packet, then zeros up to that size
+# MTU_ACK    u32 number, u16 size
+#
+# Times are microseconds of the sender's clock, modulo 2^32. Ages are ms. Losses are 1/10,000.
+
+PROBE = struct.Struct(">IIIBB")
+HEARD_LEG = struct.Struct(">IH")
+ECHO = struct.Struct(">IIIHH")
+HEARING = struct.Struct(">HQIHB")
+HEARING_GAP = struct.Struct(">IH")
+MTU_PROBE = struct.Struct(">IH")
+MTU_ACK = struct.Struct(">IH")
+
+PROBE_FLAG_REKEY = 0x01
+AGE_LOST = 0xFFFF  # the sender cannot use this leg: no carrier, no address, or a send failed
+AGE_MOST = 0xFFFE
+LOSS_UNKNOWN = 0xFFFF  # fewer than 50 datagrams in the time
+LOSS_UNIT = 10_000
+HEARD_LEGS_MOST = 4  # a probe lists that many legs; more take turns (16 kbit/s per direction)
