@@ -58,12 +58,17 @@ PASSWORD_HASHERS = [
 
 # API owns the order: the first stands before everything below /api/.
 MIDDLEWARE = [
+    "openbond.server.api.middleware.forwarding",
+    "openbond.server.api.middleware.doorway",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
 ROOT_URLCONF = "openbond.server.project.urls"
 ASGI_APPLICATION = "openbond.server.project.asgi.application"
 APPEND_SLASH = False
+# These headers count only when a proxy of TRUSTED_PROXIES sent them: `forwarding` drops the rest.
+USE_X_FORWARDED_HOST = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SECURE = True
