@@ -1,15 +1,15 @@
 """What the domain refuses, said without HTTP; `api/errors.py` turns it into a response.
 
 DomainError                 something the rules refuse
-├── InvalidFields           400 {field: [messages]}                  what was sent is wrong
-├── Refused                 400 {detail, code}                       the state of things is against it
+├── InvalidFields           400 {field: [messages]}    what was sent is wrong
+├── Refused                 400 {detail, code}         the state of things is against it
 │   ├── InUse               in_use
 │   ├── Protected           protected
 │   ├── TuningInProgress    tuning_in_progress
-│   └── …                   one class per code that several callers name
-├── Forbidden               403 {detail, code}                       not allowed to this viewer
-├── PreconditionFailed      412                                      changed since it was read
-└── Busy                    503                                      a retry may pass
+│   └── …                   one class for each code
+├── Forbidden               403 {detail, code}         not allowed to this viewer
+├── PreconditionFailed      412 {detail, code}         changed since it was read
+└── Busy                    503 {detail, code}         a retry may pass
 """
 
 from collections.abc import Mapping, Sequence

@@ -112,9 +112,9 @@ class Node(Dated):
 class Aggregator(Node):
     """The far end of bonds: a node in a data centre."""
 
-    ip = models.CharField(max_length=15, unique=True)
+    ip = models.CharField(max_length=15)
     ip_key = AddressKeyField(source="ip")
-    ipv6 = models.CharField(max_length=39, null=True, unique=True)  # noqa: DJ001
+    ipv6 = models.CharField(max_length=39, null=True)  # noqa: DJ001
     ipv6_key = AddressKeyField(source="ipv6", null=True)
     routing_group = models.ForeignKey(RoutingGroup, models.PROTECT, related_name="aggregators")
     note = models.CharField(max_length=4000, default="", blank=True)
@@ -126,6 +126,8 @@ class Aggregator(Node):
 
     class Meta:
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["ip"], name="aggregator_ip_unique"),
+            models.UniqueConstraint(fields=["ipv6"], name="aggregator_ipv6_unique"),
             models.CheckConstraint(
                 condition=Q(failover_interval__isnull=True)
                 | Q(failover_interval__gte=5, failover_interval__lte=3600),

@@ -1,13 +1,14 @@
 """Which database the server uses, and how SQLite must be tuned to be one (architecture)."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 BUSY_SECONDS = 20
 
 # WAL lets readers go on while one writes; IMMEDIATE takes the write lock at the start, so that no
 # transaction finds out at its end that it was too late; NORMAL is safe with WAL.
-SQLITE_OPTIONS: dict[str, object] = {
+SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": BUSY_SECONDS,
     "init_command": (
@@ -23,7 +24,7 @@ class BadDatabaseUrl(ValueError):
     """OPENBOND_DATABASE_URL cannot be understood; the message says what is expected."""
 
 
-def database_settings(*, url: str, state: Path) -> dict[str, object]:
+def database_settings(*, url: str, state: Path) -> dict[str, Any]:
     """Return Django's settings of the database: one file in the state directory, or `url`.
 
     Raises BadDatabaseUrl.
@@ -33,7 +34,7 @@ def database_settings(*, url: str, state: Path) -> dict[str, object]:
     return postgresql_settings(url)
 
 
-def sqlite_settings(path: Path) -> dict[str, object]:
+def sqlite_settings(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(path),
@@ -41,7 +42,7 @@ def sqlite_settings(path: Path) -> dict[str, object]:
     }
 
 
-def postgresql_settings(url: str) -> dict[str, object]:
+def postgresql_settings(url: str) -> dict[str, Any]:
     """Read postgresql://user:password@host:port/name?option=value. Raises BadDatabaseUrl."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))

@@ -147,7 +147,7 @@ class User(AbstractBaseUser, Dated):
     """An account. `last_login` may lag by an hour."""
 
     email = models.EmailField(max_length=254)
-    username = models.CharField(max_length=150, null=True, unique=True)  # noqa: DJ001
+    username = models.CharField(max_length=150, null=True)  # noqa: DJ001
     first_name = models.CharField(max_length=100, default="", blank=True)
     last_name = models.CharField(max_length=100, default="", blank=True)
     role = models.CharField(max_length=16, choices=UserRole, default=UserRole.OTHER)
@@ -166,6 +166,7 @@ class User(AbstractBaseUser, Dated):
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("email"), name="user_email_unique"),
+            models.UniqueConstraint(fields=["username"], name="user_username_unique"),
             models.CheckConstraint(
                 condition=Q(username__isnull=True) | (~Q(username="") & ~Q(username__contains="@")),
                 name="user_username_without_at",
@@ -176,7 +177,7 @@ class User(AbstractBaseUser, Dated):
         return self.email
 
     @property
-    def is_active(self) -> bool:
+    def is_active(self) -> bool:  # type: ignore[override]  # a class attribute that none writes
         """Django's name for `active`; its session back end asks for it."""
         return self.active
 

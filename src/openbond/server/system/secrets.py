@@ -23,16 +23,16 @@ class Secret:
     """
 
     def __init__(self, column: str) -> None:
-        self._column = column
+        self.column = column
 
     def __get__(self, row: object, owner: type | None = None) -> str:
         if row is None:
             return ""
-        sealed: str = getattr(row, self._column)
+        sealed: str = getattr(row, self.column)
         return unseal(sealed)
 
     def __set__(self, row: object, text: str) -> None:
-        setattr(row, self._column, seal(text))
+        setattr(row, self.column, seal(text))
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,80 @@
+"""Reads of nodes, aggregators, routing groups and config updates, from who asks."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
+
+from openbond.server.spaces.models import Space
+from openbond.server.spaces.selectors import sharing_of
+from openbond.server.spaces.viewer import Viewer
+from openbond.wire.states import NodeKind
+
+from .models import Aggregator, Bonder, ConfigUpdate, Node, RoutingGroup
+
+
+def status_of_node(*, now: datetime, timeout_seconds: int, path: str = "") -> Case:
+    """Return the expression of a node's status; `path` leads to the node, e.g. "bonder__"."""
+    heard = f"{path}last_connected"
+    since = now - timedelta(seconds=timeout_seconds)
+    return Case(
+        When(**{f"{heard}__isnull": True}, then=Value("unknown")),
+        When(**{f"{heard}__gte": since}, then=Value("up")),
+        default=Value("down"),
+        output_field=CharField(),
+    )
+
+
+def nodes_visible_to(viewer: Viewer) -> QuerySet[Node]:
+    """Nodes in reach or shared, of the kinds whose `view_` code the viewer holds."""
+    kinds = [kind.value for kind in NodeKind if viewer.can(f"view_{kind.value}")]
+    visible = viewer.in_reach_or(viewer.shared.aggregators)
+    own_bonders = ~Q(kind=NodeKind.BONDER.value) | viewer.in_reach()
+    return Node.objects.filter(visible, own_bonders, kind__in=kinds).select_related("space")
+
+
+def aggregators_visible_to(viewer: Viewer) -> QuerySet[Aggregator]:
+    """Aggregators in reach, and those shared with the home space."""
+    rows = Aggregator.objects.filter(viewer.in_reach_or(viewer.shared.aggregators))
+    return rows.select_related("space", "routing_group__space")
+
+
+def aggregators_in_reach(viewer: Viewer) -> QuerySet[Aggregator]:
+    """Aggregators that the viewer may write, given the code; shared ones left out."""
+    return Aggregator.objects.filter(viewer.in_reach())
+
+
+def bonders_visible_to(viewer: Viewer) -> QuerySet[Bonder]:
+    return Bonder.objects.filter(viewer.in_reach()).select_related("space")
+
+
+def routing_groups_visible_to(viewer: Viewer) -> QuerySet[RoutingGroup]:
+    """Groups in reach, and those shared along with aggregators; with counts within reach."""
+    visible = viewer.in_reach_or(viewer.shared.aggregators)
+    rows = RoutingGroup.objects.filter(visible).select_related("space")
+    members = viewer.in_reach("aggregators__space")
+    return rows.annotate(
+        aggregator_count=Count("aggregators", filter=members, distinct=True)
+    )
+
+
+def config_updates_visible_to(viewer: Viewer) -> QuerySet[ConfigUpdate]:
+    return ConfigUpdate.objects.filter(viewer.in_reach("node__space"))
+
+
+def default_routing_group() -> RoutingGroup:
+    return RoutingGroup.objects.get(is_default=True)
+
+
+def is_group_usable_in(*, group: RoutingGroup, space: Space) -> bool:
+    """Report whether `group` belongs to `space` or is shared with it."""
+    return group.space_id == space.pk or group.space_id in sharing_of(space).aggregators
+
+
+def is_aggregator_usable_in(*, aggregator: Aggregator, space: Space) -> bool:
+    """Report whether `aggregator` belongs to `space` or is shared with it."""
+    return aggregator.space_id == space.pk or aggregator.space_id in sharing_of(space).aggregators
+
+
+def aggregators_to_check() -> QuerySet[Aggregator]:
+    """Aggregators with `failover_monitoring` on, for the failover checks."""
+    return Aggregator.objects.filter(failover_monitoring=True).order_by("id")

@@ -1,0 +1,78 @@
+"""Reads of spaces and people; the first argument is who asks."""
+
+from datetime import datetime
+from hashlib import sha256
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from .models import ApiToken, Group, Space, SpaceClosure, User
+from .rules import Sharing, shared_from
+from .viewer import Viewer
+
+
+def viewer_for(user: User, *, read_only: bool = False, origin: str = "") -> Viewer:
+    """Return the viewer that an authenticated user is, with his codes (one query)."""
+    return Viewer(user, codes=codes_of(user), read_only=read_only, origin=origin)
+
+
+def codes_of(user: User) -> frozenset[str]:
+    """Return the union of the codes of the user's groups."""
+    groups = user.groups.prefetch_related("grants")
+    return frozenset(code for group in groups for code in group.codes)
+
+
+def user_by_login(login: str) -> User | None:
+    """Return the user with this e-mail address (ignoring case) or, without `@`, username."""
+    users = User.objects.select_related("space")
+    if "@" in login:
+        return users.filter(email__iexact=login).first()
+    return users.filter(username=login).first()
+
+
+def token_shown_as(text: str, *, now: datetime) -> ApiToken | None:
+    """Return the token that was shown as `text`, with its owner, unless it has expired."""
+    digest = sha256(text.encode()).hexdigest()
+    tokens = ApiToken.objects.select_related("owner__space")
+    return tokens.filter(digest=digest, expires__gt=now).first()
+
+
+def spaces_visible_to(viewer: Viewer) -> QuerySet[Space]:
+    return Space.objects.filter(viewer.in_reach("id"))
+
+
+def users_visible_to(viewer: Viewer) -> QuerySet[User]:
+    return User.objects.filter(viewer.in_reach())
+
+
+def groups_visible_to(viewer: Viewer) -> QuerySet[Group]:
+    """Groups are the same for all; each has `user_count`, its members within reach."""
+    members = (
+        User.objects.filter(viewer.in_reach(), groups=OuterRef("pk"))
+        .order_by()
+        .values("groups")
+        .annotate(found=Count("pk"))
+        .values("found")
+    )
+    return Group.objects.annotate(user_count=Subquery(members)).prefetch_related("grants")
+
+
+def sharing_of(space: Space) -> Sharing:
+    """Return the ids of spaces above whose objects are usable in `space` (api-v3 00-general 11)."""
+    above = SpaceClosure.objects.filter(descendant=space).order_by("depth")
+    return shared_from([row.ancestor for row in above.select_related("ancestor")])
+
+
+def is_descendant(*, below: Space, above: Space) -> bool:
+    """Report whether `below` lies under `above`; a space is no descendant of itself."""
+    return SpaceClosure.objects.filter(ancestor=above, descendant=below, depth__gt=0).exists()
+
+
+def root_space() -> Space:
+    return Space.objects.get(parent__isnull=True)
+
+
+def has_active_administrator() -> bool:
+    """Report whether an active user of the root space is in the built-in group."""
+    return User.objects.filter(
+        Q(active=True, space__parent__isnull=True, groups__is_builtin=True)
+    ).exists()

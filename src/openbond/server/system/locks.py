@@ -1,0 +1,33 @@
+"""Turns that writers take where no constraint can decide: overlaps, closures, counts."""
+
+from enum import StrEnum
+
+from django.db import transaction
+from django.db.models import Model
+
+from .models import NamedLock
+
+
+class Lock(StrEnum):
+    """What is decided one writer at a time, over all processes."""
+
+    ADDRESSES = "addresses"  # overlaps of networks and allocations
+    TUNNEL_SUBNETS = "tunnel subnets"  # the lowest free one
+    ADMINISTRATORS = "administrators"  # the last one stays
+
+
+def take(lock: Lock) -> None:
+    """Wait for a turn, kept until the transaction ends. Call it inside one.
+
+    SQLite's IMMEDIATE transactions write one at a time anyway; PostgreSQL locks the row. Locks are
+    taken in the order of their definition, so that nobody waits in a circle.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("a lock lives as long as a transaction")
+    NamedLock.objects.get_or_create(name=lock.value)
+    NamedLock.objects.select_for_update().get(name=lock.value)
+
+
+def hold(row: Model) -> None:
+    """Wait until nobody else writes `row`, and keep it so until the transaction ends."""
+    type(row)._default_manager.select_for_update().filter(pk=row.pk).first()
