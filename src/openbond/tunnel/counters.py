@@ -1,0 +1,24 @@
+"""The counters of a tunnel end, by name (behaviour 2.16). All count since the daemon's start.
+
+Datagrams and octets are those of the outer IP packets; `inner_` counts customers' octets as the TUN
+device saw them. Drops have the names of `drops.Drop` behind `dropped_`, and two of our own:
+`dropped_queue_full` and `dropped_no_leg` (datagrams).
+"""
+
+LEG_COUNTERS = (
+    "sent_datagrams",
+    "sent_octets",
+    "received_datagrams",
+    "received_octets",
+    "repaired",  # lost datagrams of any leg that were sent again over this one
+    "late",  # packets that came over this leg after their hold had ended
+    "handshakes",
+    "roamings",
+)
+BOND_COUNTERS = (
+    "inner_sent_octets",
+    "inner_received_octets",
+    "held",  # packets that had to wait for an earlier one
+    "duplicates",
+)
+DROPPED = "dropped_"

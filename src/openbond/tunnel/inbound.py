@@ -1,0 +1,184 @@
+"""Open what came on a leg, and give the inner packets to the reorder buffer.
+
+One call takes all that one recvmsg with UDP_GRO gave: datagrams of one size, the last of which may
+be shorter. Segments of one super-packet, which is nearly all of a busy tunnel, are opened in one
+loop and noted as one run. Whatever is short, forged, replayed or makes no sense is counted under
+its reason and dropped before anything is touched.
+"""
+
+from collections import Counter
+
+from cryptography.exceptions import InvalidTag
+
+from .drops import Drop
+from .join import WHOLE, Item
+from .keypair import NONCE_PREFIX, Keypair
+from .leg_end import Address, LegEnd
+from .messages import BUNDLED, HEADER, PACKET_HEADER, SEGMENT_HEADER, TAG_SIZE, Type
+from .reorder import Order
+
+_PACKET, _SEGMENT, _BUNDLE = int(Type.PACKET), int(Type.SEGMENT), int(Type.BUNDLE)
+_IP_HEADER_LEAST = 20
+
+
+class Inbound:
+    """The receiving data path of one leg. `drops` counts datagrams by reason, `datagrams` and
+    `octets` (of UDP payload) what was taken in.
+    """
+
+    def __init__(self, end: LegEnd, order: Order) -> None:
+        self.drops: Counter[str] = Counter()
+        self.datagrams = 0
+        self.octets = 0
+        self._end = end
+        self._order = order
+
+    def receive(self, octets: bytes, size: int, source: Address, now: float) -> bool:
+        """Take in the datagrams of one read; report whether a control message was among them.
+
+        size: of each datagram but the last, as UDP_GRO said it; at least 1.
+        """
+        has_control = False
+        at, end = 0, len(octets)
+        while at < end:
+            kind = octets[at]
+            if kind == _SEGMENT:
+                at = self._receive_segments(octets, at, size, source, now)
+                continue
+            datagram = octets[at : at + size]
+            at += size
+            if kind in (_PACKET, _BUNDLE):
+                self._receive_single(datagram, kind, source, now)
+                continue
+            has_control = True
+            reason = self._end.receive_control(datagram, source, now)
+            if reason:
+                self.drops[reason] += 1
+        return has_control
+
+    # -- segments ---------------------------------------------------------------------------------
+
+    def _receive_segments(
+        self, octets: bytes, at: int, size: int, source: Address, now: float
+    ) -> int:
+        """Take in the segments from `at` that follow each other; return where the next begins."""
+        if len(octets) - at <= SEGMENT_HEADER.size:
+            self.drops[Drop.SHORT] += 1
+            return at + size
+        _, _, session, first, flow, flow_first, _ = SEGMENT_HEADER.unpack_from(octets, at)
+        keypair = self._end.keypairs.get(session)
+        if keypair is None:
+            self.drops[Drop.UNKNOWN_SESSION] += 1
+            return at + size
+        items = self._open_segments(keypair, octets, at, size)
+        if not items:
+            self.drops[Drop.BAD_TAG] += 1
+            return at + size
+        count = len(items)
+        if keypair.data_replay.accept_run(first, count):
+            self._accept(keypair, first, count, source, now)
+            self._order.receive_run(flow, flow_first, items, self._end.id, now)
+        else:
+            self._accept_one_by_one(keypair, first, flow, flow_first, items, source, now)
+        return at + size * count
+
+    def _open_segments(self, keypair: Keypair, octets: bytes, at: int, size: int) -> list[Item]:
+        """Return the bodies and offsets of segments with numbers in a row, up to the first that
+        is not authentic or not of that row.
+        """
+        unpack, around = SEGMENT_HEADER.unpack, SEGMENT_HEADER.size
+        decrypt, open_data = keypair.decrypt, keypair.open_data
+        _, _, session, number, flow, sequence, _ = unpack(octets[at : at + around])
+        items: list[Item] = []
+        append = items.append
+        for start in range(at, len(octets) - around, size):
+            header = octets[start : start + around]
+            kind, _, named, leg_number, of_flow, of_sequence, offset = unpack(header)
+            if leg_number != number or of_flow != flow or of_sequence != sequence:
+                break
+            if kind != _SEGMENT or named != session:
+                break
+            if decrypt is None:
+                body = open_data(octets[start : start + size], around)
+                if body is None:
+                    break
+            else:
+                sealed = octets[start + around : start + size]
+                try:
+                    body = decrypt(NONCE_PREFIX + header[4:12], sealed, header)
+                except InvalidTag:
+                    break
+            append((body, offset))
+            number += 1
+            sequence = sequence + 1 & 0xFFFFFFFF
+        return items
+
+    def _accept_one_by_one(
+        self,
+        keypair: Keypair,
+        first: int,
+        flow: int,
+        flow_first: int,
+        items: list[Item],
+        source: Address,
+        now: float,
+    ) -> None:
+        """Take in a run of which some number may be a replay."""
+        for number, item in enumerate(items):
+            if not keypair.data_replay.accept(first + number):
+                self.drops[Drop.REPLAYED] += 1
+                continue
+            self._accept(keypair, first + number, 1, source, now)
+            sequence = flow_first + number & 0xFFFFFFFF
+            self._order.receive_run(flow, sequence, (item,), self._end.id, now)
+
+    # -- packets and bundles ----------------------------------------------------------------------
+
+    def _receive_single(self, datagram: bytes, kind: int, source: Address, now: float) -> None:
+        header = PACKET_HEADER if kind == _PACKET else HEADER
+        if len(datagram) <= header.size:
+            self.drops[Drop.SHORT] += 1
+            return
+        _, _, session, number = HEADER.unpack_from(datagram)
+        keypair = self._end.keypairs.get(session)
+        if keypair is None:
+            self.drops[Drop.UNKNOWN_SESSION] += 1
+            return
+        if keypair.security and len(datagram) <= header.size + TAG_SIZE:
+            self.drops[Drop.SHORT] += 1
+            return
+        body = keypair.open_data(datagram, header.size)
+        if body is None:
+            self.drops[Drop.BAD_TAG] += 1
+            return
+        if not keypair.data_replay.accept(number):
+            self.drops[Drop.REPLAYED] += 1
+            return
+        self._accept(keypair, number, 1, source, now)
+        if kind == _PACKET:
+            _, _, _, _, flow, sequence = PACKET_HEADER.unpack_from(datagram)
+            self._hand_over(flow, sequence, body, now)
+        else:
+            self._unpack_bundle(body, now)
+
+    def _unpack_bundle(self, body: bytes, now: float) -> None:
+        at, end = 0, len(body)
+        while at + BUNDLED.size <= end:
+            size, flow, sequence = BUNDLED.unpack_from(body, at)
+            at += BUNDLED.size
+            self._hand_over(flow, sequence, body[at : at + size], now)
+            at += size
+        if at != end:
+            self.drops[Drop.MALFORMED] += 1
+
+    def _hand_over(self, flow: int, sequence: int, packet: bytes, now: float) -> None:
+        if len(packet) < _IP_HEADER_LEAST or packet[0] >> 4 not in (4, 6):
+            self.drops[Drop.MALFORMED] += 1
+            return
+        self._order.receive_run(flow, sequence, ((packet, WHOLE),), self._end.id, now)
+
+    def _accept(
+        self, keypair: Keypair, first: int, count: int, source: Address, now: float
+    ) -> None:
+        self.datagrams += count
+        self._end.on_data_heard(keypair, first, count, source, now)

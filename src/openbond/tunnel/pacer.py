@@ -1,0 +1,35 @@
+"""May this leg send now? No faster than its speed in force, outer IP packets counted (§2.9).
+
+The line is modelled by one number: when it will have carried all it was given.
+"""
+
+# How far ahead of the line it may be given something, and how much lost time it may make up for
+# after a late timer. Together they are the burst of 2 ms that behaviour 2.9 allows.
+AHEAD = 0.001
+CATCH_UP = 0.001
+
+
+class Pacer:
+    """Plain attributes, read by the hot path: `free_at`, when the line runs empty (seconds), and
+    `bps`, its speed in force in bit/s (0: nothing may be sent).
+    """
+
+    __slots__ = ("bps", "free_at")
+
+    def __init__(self, bps: float) -> None:
+        self.bps = bps
+        self.free_at = 0.0
+
+    def room(self, now: float) -> int:
+        """Return how many octets may leave at `now`; a datagram may exceed them by a part."""
+        ahead = now + AHEAD - max(self.free_at, now - CATCH_UP)
+        return int(ahead * self.bps / 8) if ahead > 0 else 0
+
+    def charge(self, octets: int, now: float) -> None:
+        """Note that `octets` were given to the line at `now`."""
+        if self.bps:
+            self.free_at = max(self.free_at, now - CATCH_UP) + octets * 8 / self.bps
+
+    def opens_at(self) -> float:
+        """Return when the line can next be given something."""
+        return self.free_at - AHEAD

@@ -1,0 +1,135 @@
+"""Seal parcels, and lay the datagrams in runs that one sendmsg with UDP_SEGMENT can send.
+
+A run is datagrams of one size, the last of which may be shorter (Linux, udp(7)). Sealing is the
+hottest loop of the sending side: one pass over the slices, no attribute look-ups in it.
+"""
+
+from .keypair import NONCE_PREFIX, Keypair
+from .messages import (
+    FLAG_LAST,
+    FLAG_REPAIRED,
+    HEADER,
+    PACKET_HEADER,
+    SEGMENT_HEADER,
+    Type,
+)
+from .parcels import Parcel
+
+Address = tuple[str, int]
+
+# Linux cuts at most 64 segments out of one sendmsg; an IP packet's length ends at 65535.
+SEGMENTS_MOST = 64
+OCTETS_MOST = 65000
+
+_SEGMENT = int(Type.SEGMENT)  # struct packs a plain int faster than an enum's member
+
+
+class Run:
+    """Datagrams for one leg, ready to be sent: `buffers` one after the other are their octets,
+    `size` is that of each but the last, `octets` of all, `count` how many they are.
+    """
+
+    __slots__ = ("address", "buffers", "count", "is_open", "leg_id", "octets", "size")
+
+    def __init__(self, leg_id: int, address: Address, buffers: list[bytes], size: int) -> None:
+        self.leg_id = leg_id
+        self.address = address
+        self.buffers = buffers
+        self.size = size
+        self.count = 1
+        self.octets = size
+        self.is_open = True  # its last datagram is as long as the others: more may follow
+
+    def datagrams(self) -> list[bytes]:
+        """Return the datagrams one by one, for a kernel without UDP_SEGMENT."""
+        whole = b"".join(self.buffers)
+        return [whole[at : at + self.size] for at in range(0, len(whole), self.size)]
+
+
+class RunBuilder:
+    """Collects the datagrams that leave by one leg in one turn."""
+
+    def __init__(self, leg_id: int, address: Address) -> None:
+        self.runs: list[Run] = []
+        self._leg_id = leg_id
+        self._address = address
+
+    def add(self, parcel: Parcel, keypair: Keypair, first: int) -> int:
+        """Seal the parcel with leg sequences from `first`; return the octets of its datagrams."""
+        if parcel.kind is not Type.SEGMENT:
+            datagram = _seal_single(parcel, keypair, first)
+            self._lay([datagram], len(datagram), 1, len(datagram))
+            return len(datagram)
+        buffers, around = _seal_segments(parcel, keypair, first)
+        size = around + min(parcel.step, parcel.end - parcel.begin)
+        octets = around * parcel.count + parcel.end - parcel.begin
+        self._lay(buffers, size, parcel.count, octets)
+        return octets
+
+    def _lay(self, buffers: list[bytes], size: int, count: int, octets: int) -> None:
+        last_size = octets - size * (count - 1)
+        run = self.runs[-1] if self.runs else None
+        if run is None or not run.is_open or not _fits(run, size, count, octets):
+            self._begin(buffers, size, count, octets)
+            run = self.runs[-1]
+        else:
+            run.buffers += buffers
+            run.count += count
+            run.octets += octets
+        run.is_open = last_size == run.size
+
+    def _begin(self, buffers: list[bytes], size: int, count: int, octets: int) -> None:
+        """Open new runs; all but the last are full."""
+        most = min(SEGMENTS_MOST, OCTETS_MOST // size)
+        per_datagram = len(buffers) // count
+        for done in range(0, count, most):
+            part = min(most, count - done)
+            at = done * per_datagram
+            cut = buffers[at : at + part * per_datagram] if count > most else buffers
+            run = Run(self._leg_id, self._address, cut, size)
+            run.count = part
+            run.octets = min(part * size, octets - done * size)
+            run.is_open = False
+            self.runs.append(run)
+
+
+def _fits(run: Run, size: int, count: int, octets: int) -> bool:
+    """Say whether datagrams of `size` may follow in the run: one shorter one may, too."""
+    alike = size == run.size or (size < run.size and count == 1)
+    return alike and run.count + count <= SEGMENTS_MOST and run.octets + octets <= OCTETS_MOST
+
+
+def _seal_single(parcel: Parcel, keypair: Keypair, first: int) -> bytes:
+    flags = FLAG_REPAIRED if parcel.is_repair else 0
+    if parcel.kind is Type.BUNDLE:
+        header = HEADER.pack(Type.BUNDLE, flags, keypair.peer_index, first)
+    else:
+        header = PACKET_HEADER.pack(
+            Type.PACKET, flags, keypair.peer_index, first, parcel.flow, parcel.sequence
+        )
+    return keypair.seal_data(header, parcel.body)
+
+
+def _seal_segments(parcel: Parcel, keypair: Keypair, first: int) -> tuple[list[bytes], int]:
+    """Return the sealed datagrams' buffers, and what each has around its slice in octets."""
+    pack, session, seal = SEGMENT_HEADER.pack, keypair.peer_index, keypair.seal_data
+    encrypt = keypair.encrypt
+    flow, headers, source = parcel.flow, parcel.headers, parcel.body
+    step, origin, end = parcel.step, parcel.origin, len(source)
+    plain_flags = FLAG_REPAIRED if parcel.is_repair else 0
+    buffers: list[bytes] = []
+    number, sequence = first, parcel.sequence
+    for at in range(parcel.begin, parcel.end, step):
+        after = at + step
+        flags = plain_flags if after < end else plain_flags | FLAG_LAST
+        header = pack(_SEGMENT, flags, session, number, flow, sequence & 0xFFFFFFFF, at - origin)
+        body = headers + source[at:after]
+        if encrypt is None:
+            buffers.append(seal(header, body))
+        else:
+            buffers.append(header)
+            buffers.append(encrypt(NONCE_PREFIX + header[4:12], body, header))
+        number += 1
+        sequence += 1
+    total = sum(map(len, buffers))
+    return buffers, (total - (parcel.end - parcel.begin)) // parcel.count

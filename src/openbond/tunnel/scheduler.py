@@ -1,0 +1,69 @@
+"""Which leg takes the next datagrams of a bond (behaviour 2.7, 2.8).
+
+Earliest arrival (`idmpq`): arrival(L) = max(now, busy(L)) + bits / v(L) + d(L), least wins; ties:
+least busy, then leg id. Weighted round robin: whoever is furthest behind its share of the speeds.
+
+A super-packet is given away in runs: as many datagrams as arrive no later on the chosen leg than
+the next would on any other, but at least what the leg carries in a QUANTUM, because runs are what
+makes UDP_SEGMENT and the joining at the far end worth while. Single packets go one by one.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import inf
+from typing import Protocol
+
+from .leg_queue import LegQueue
+from .parcels import Parcel
+
+QUANTUM = 0.001  # seconds of a leg's speed
+MAKE_UP = 0.050
+
+
+class Scheduler(Protocol):
+    """Chooses among `legs`, all of which have room and a speed above zero."""
+
+    def choose(self, parcel: Parcel, legs: Sequence[LegQueue], now: float) -> tuple[LegQueue, int]:
+        """Return the leg for the next datagrams of the parcel, and for how many of them."""
+
+
+class EarliestArrival:
+    """`idmpq`: each packet goes where it will arrive first."""
+
+    def choose(self, parcel: Parcel, legs: Sequence[LegQueue], now: float) -> tuple[LegQueue, int]:
+        octets = parcel.octets // parcel.count
+        best, best_at, second_at = legs[0], legs[0].arrival(octets, now), inf
+        for leg in legs[1:]:
+            at = leg.arrival(octets, now)
+            if at < best_at or (at == best_at and leg.precedes(best, now)):
+                best, best_at, second_at = leg, at, best_at
+            elif at < second_at:
+                second_at = at
+        if parcel.count == 1:
+            return best, 1
+        per_datagram = octets * 8 / best.pacer.bps
+        fits = min(parcel.count, max(second_at - best_at, QUANTUM) / per_datagram)
+        return best, max(1, int(fits))
+
+
+class WeightedRoundRobin:
+    """Packets in proportion to the speeds, delays ignored."""
+
+    def __init__(self) -> None:
+        self._served: dict[int, float] = {}  # leg id -> seconds of its speed that it was given
+
+    def choose(self, parcel: Parcel, legs: Sequence[LegQueue], now: float) -> tuple[LegQueue, int]:
+        served = self._served
+        # A leg that joins or returns has little to make up for.
+        floor = max(served.values(), default=0.0) - MAKE_UP
+        for leg in legs:
+            served[leg.id] = max(served.get(leg.id, floor), floor)
+        best = min(legs, key=lambda leg: (served[leg.id], leg.id))
+        per_datagram = parcel.octets / parcel.count * 8 / best.pacer.bps
+        count = max(1, min(parcel.count, int(QUANTUM / per_datagram)))
+        served[best.id] += count * per_datagram
+        return best, count
+
+
+def with_room(legs: Iterable[LegQueue], bound: float, now: float) -> list[LegQueue]:
+    """Return the legs that may take more: a speed above zero, and a wait below `bound` seconds."""
+    return [leg for leg in legs if leg.pacer.bps and leg.wait(now) < bound]
