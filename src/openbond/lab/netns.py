@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from .commands import run
 from .errors import LabError
 
@@ -101,10 +104,18 @@ class Namespace:
         words += ["dev", interface] if interface else []
         self.ip("route", "replace", network, *words)
 
+    def rate(self, interface: str) -> float | None:
+        """Return the limit of what leaves an interface, in Mbit/s; None: no limit."""
+        shown = run(["tc", "-n", self.name, "-j", "qdisc", "show", "dev", interface])
+        for qdisc in msgspec.json.decode(shown, type=list[_Qdisc]):
+            if qdisc.kind == "tbf":
+                return qdisc.options.rate / 125_000
+        return None
+
     def set_rate(self, interface: str, mbps: float | None, *, queue_ms: float = QUEUE_MS) -> None:
         """Limit what leaves an interface to `mbps`, with a queue of `queue_ms`; None: no limit."""
         if mbps is None:
-            if " tbf " in self.tc("qdisc", "show", "dev", interface, "root"):
+            if self.rate(interface) is not None:
                 self.tc("qdisc", "delete", "dev", interface, "root")
             return
         bytes_per_ms = mbps * 125.0
@@ -112,6 +123,15 @@ class Namespace:
         limit = burst + max(2 * 1514, int(bytes_per_ms * queue_ms))
         words = ["rate", f"{round(mbps * 1000)}kbit", "burst", str(burst), "limit", str(limit)]
         self.tc("qdisc", "replace", "dev", interface, "root", "handle", "1:", "tbf", *words)
+
+
+class _TbfOptions(Struct, frozen=True):
+    rate: int = 0  # bytes per second
+
+
+class _Qdisc(Struct, frozen=True):
+    kind: str
+    options: _TbfOptions = _TbfOptions()
 
 
 def add_cable(one: Namespace, interface: str, other: Namespace, far_interface: str) -> None:
@@ -138,11 +158,11 @@ def remove_all(prefix: str) -> None:
 
 def end_programs(pids: Sequence[int], *, patience: float = KILL_PATIENCE) -> None:
     """Ask programs to end, then kill those that still live after `patience` seconds."""
-    _signal_all(pids, signal.SIGTERM)
+    kill_programs(pids, signal.SIGTERM)
     deadline = time.monotonic() + patience
     while (living := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.02)
-    _signal_all(living, signal.SIGKILL)
+    kill_programs(living, signal.SIGKILL)
     while any(is_alive(pid) for pid in living) and time.monotonic() < deadline + patience:
         time.sleep(0.02)
 
@@ -156,7 +176,8 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
-def _signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+def kill_programs(pids: Sequence[int], number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to each; those that are gone are left out."""
     for pid in pids:
         try:
             os.kill(pid, number)

@@ -12,9 +12,12 @@ without exec, while a node starts hooks from its own directory. Nothing of a lab
 its namespaces, which carry its prefix.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,7 +26,7 @@ from msgspec import Struct
 from .errors import LabError
 from .programs import ProgramRecord, start_time_of
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
 DEFAULT_NAME = "demo"
 
 
@@ -44,8 +47,8 @@ class LabDirectory:
     def __init__(self, name: str, root: Path | None = None) -> None:
         if not NAME.fullmatch(name):
             raise LabError(
-                f"{name!r} is no name for a lab: a letter, then letters, digits and '-', "
-                "lower case, 20 at most"
+                f"{name!r} is no name for a lab: small letters and digits, a letter first, "
+                "20 at most"
             )
         self.name = name
         self.path = (root or labs_root()) / name
@@ -74,6 +77,10 @@ class LabDirectory:
     def password_file(self) -> Path:
         return self.path / "password"
 
+    @property
+    def ca_file(self) -> Path:
+        return self.server_state / "ca" / "ca.pem"
+
     def node_root(self, host: str) -> Path:
         return self.path / "nodes" / host
 
@@ -87,8 +94,10 @@ class LabDirectory:
             part.mkdir()
 
     def remove(self) -> None:
-        """Remove all files of the lab; twice is harmless."""
+        """Remove all files of the lab, and the root when it was the last; twice is harmless."""
         shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()
 
     def write(self, record: LabRecord) -> None:
         """Replace the record as a whole."""
@@ -118,6 +127,19 @@ def labs_root() -> Path:
         return Path("/var/lib/openbond-lab")
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return Path(state) / "openbond-lab"
+
+
+@contextlib.contextmanager
+def registry_lock() -> Iterator[None]:
+    """Hold the registry while a lab is looked up, cleaned and begun, so that two take turns."""
+    root = labs_root()
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def known_labs() -> list[str]:

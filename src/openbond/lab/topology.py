@@ -52,6 +52,17 @@ class Topology:
         isp.set_rate("access", down and down * ETHERNET_SHARE)
         isp.set_rate("uplink", up and up * ETHERNET_SHARE)
 
+    def reset(self, line: AccessLine) -> None:
+        """Make a line what it was at first: its rate and delay, whole, without loss."""
+        self.set_rates(line, down=line.mbps, up=line.mbps)
+        way = Shape(delay_ms=line.delay_ms)
+        self.relay(line).set_shapes(Shapes(up=way, down=way))
+
+    def rates(self, line: AccessLine) -> tuple[float | None, float | None]:
+        """Return the rates of a line, down and up, in Mbit/s of IP packets; None: no limit."""
+        isp = self.host(line.isp)
+        return _ip_rate(isp.rate("access")), _ip_rate(isp.rate("uplink"))
+
     def install_bonder(self, line: AccessLine) -> None:
         """Do what the installer does at the site: one line by hand until the first config is in."""
         bonder = self.host("bonder")
@@ -70,16 +81,20 @@ class Topology:
         self._join_core("internet", INTERNET, CORE_TOWARDS_INTERNET)
 
     def _join_core(self, name: str, ip: str, core_ip: str) -> None:
-        host, core = self.host(name), self.host("core")
-        add_cable(host, "eth0", core, name)
-        host.add_address("eth0", ip, peer=core_ip)
+        core = self.host("core")
+        add_cable(self.host(name), "eth0", core, name)
         core.add_address(name, core_ip, peer=ip)
-        host.add_route("default", via=core_ip)
+        self.set_own_address(name, ip, core_ip)
+
+    def set_own_address(self, name: str, ip: str, core_ip: str = CORE) -> None:
+        """Do what a data-centre host's operating system does at boot: address and default route."""
+        self.host(name).add_address("eth0", ip, peer=core_ip)
+        self.host(name).add_route("default", via=core_ip)
 
     def _build_line(self, line: AccessLine) -> None:
-        isp, wire, bonder = self.host(line.isp), self.host(line.name), self.host("bonder")
+        isp, wire = self.host(line.isp), self.host(line.name)
         isp.forward_packets()
-        add_cable(bonder, line.interface, wire, "customer")
+        add_cable(self.host("bonder"), line.interface, wire, "customer")
         add_cable(isp, "access", wire, "isp")
         self._join_core_as_isp(line)
         isp.add_address("access", f"{line.gateway}/{line.prefix}")
@@ -87,9 +102,7 @@ class Topology:
             # The kernel must not answer for the ends: the relay alone carries what passes here.
             wire.set_sysctl(f"net/ipv6/conf/{interface}/disable_ipv6", "1")
             wire.ip("link", "set", interface, "arp", "off", "up")
-        bonder.ip("link", "set", line.interface, "up")
         self._start_relay(line)
-        self.set_rates(line, down=line.mbps, up=line.mbps)
         if line.addressing is Addressing.DHCP:
             self._start_dhcp_server(line)
         if line.addressing is Addressing.NAT:
@@ -109,8 +122,7 @@ class Topology:
         relay = (sys.executable, "-m", "openbond.lab.relay", "--customer", "customer")
         self._start_in(line.name, line.name, [*relay, "--isp", "isp", "--control", str(control)])
         wait_until(control.exists, what=f"the relay of {line.name} listens", patience=10)
-        way = Shape(delay_ms=line.delay_ms)
-        self.relay(line).set_shapes(Shapes(up=way, down=way))
+        self.reset(line)
 
     def _start_dhcp_server(self, line: AccessLine) -> None:
         leases = self._directory.path / f"{line.isp}.leases"
@@ -122,14 +134,17 @@ class Topology:
         ])  # fmt: skip
 
     def _build_site(self) -> None:
-        bonder, customer = self.host("bonder"), self.host("customer")
-        add_cable(customer, "eth0", bonder, SITE.interface)
+        customer = self.host("customer")
+        add_cable(customer, "eth0", self.host("bonder"), SITE.interface)
         customer.add_address("eth0", f"{SITE.customer_ip}/{SITE.prefix}")
         customer.add_route("default", via=SITE.bonder_ip)
-        bonder.ip("link", "set", SITE.interface, "up")
 
     def _start_in(self, name: str, host: str, command: Sequence[str]) -> None:
         self._programs.start(name, self.host(host).argv(command))
+
+
+def _ip_rate(mbps: float | None) -> float | None:
+    return round(mbps / ETHERNET_SHARE, 3) if mbps else None
 
 
 def _masquerade(interface: str) -> str:
