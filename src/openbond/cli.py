@@ -1,6 +1,7 @@
 """The one command, `openbond`: it joins the command groups of the wings that are installed."""
 
 import importlib
+from collections.abc import Callable
 
 import typer
 
@@ -40,7 +41,7 @@ def _add(app: typer.Typer, name: str, module: str, words: str) -> None:
         app.add_typer(group.app, name=name, help=words)
 
 
-def _missing(name: str, package: str) -> "typer.models.CommandFunctionType":  # type: ignore[valid-type]
+def _missing(name: str, package: str) -> Callable[[], None]:
     def explain() -> None:
         typer.echo(
             f"`openbond {name}` needs the package {package!r}. "

@@ -18,23 +18,23 @@ class _Value(Struct, frozen=True, kw_only=True):
     """A frozen value. Unknown keys are ignored, so that N speaks with N-1."""
 
 
-class StaticAccess(_Value, tag="static"):
+class StaticAccess(_Value, frozen=True, kw_only=True, tag="static"):
     ip: str
     prefix: int
     gateway: str
 
 
-class DhcpAccess(_Value, tag="dhcp"):
+class DhcpAccess(_Value, frozen=True, kw_only=True, tag="dhcp"):
     pass
 
 
-class PppoeAccess(_Value, tag="pppoe"):
+class PppoeAccess(_Value, frozen=True, kw_only=True, tag="pppoe"):
     username: str
     password: str
     service_name: str = ""
 
 
-class MobileAccess(_Value, tag="mobilebroadband"):
+class MobileAccess(_Value, frozen=True, kw_only=True, tag="mobilebroadband"):
     apn: str
     username: str = ""
     password: str = ""
@@ -44,7 +44,7 @@ class MobileAccess(_Value, tag="mobilebroadband"):
 Access: TypeAlias = StaticAccess | DhcpAccess | PppoeAccess | MobileAccess
 
 
-class LegConfig(_Value):
+class LegConfig(_Value, frozen=True, kw_only=True):
     """One leg. At the aggregator `access` is None and the interface fields are empty."""
 
     id: int
@@ -64,14 +64,14 @@ class LegConfig(_Value):
     detect_mtu_count: int = 0
 
 
-class ConnectedIpConfig(_Value):
+class ConnectedIpConfig(_Value, frozen=True, kw_only=True):
     id: int
     interface: str
     ip: str
     prefix: int
 
 
-class RouteConfig(_Value):
+class RouteConfig(_Value, frozen=True, kw_only=True):
     """A network behind a router at the customer's site; bonders only."""
 
     id: int
@@ -80,7 +80,7 @@ class RouteConfig(_Value):
     interface: str = "auto"
 
 
-class CpeNatIpConfig(_Value):
+class CpeNatIpConfig(_Value, frozen=True, kw_only=True):
     """One public address translated on the bonder (behaviour 5.2)."""
 
     id: int
@@ -89,7 +89,7 @@ class CpeNatIpConfig(_Value):
     dest_nat_network: str
 
 
-class BondConfig(_Value):
+class BondConfig(_Value, frozen=True, kw_only=True):
     id: int
     tunnel_subnet: str  # /31; lower address: bonder, upper: aggregator
     aggregator_ip: str
@@ -126,7 +126,7 @@ class BondConfig(_Value):
     restart_count: int = 0
 
 
-class NodeContent(_Value):
+class NodeContent(_Value, frozen=True, kw_only=True):
     kind: NodeKind
     name: str
     hostname: str
@@ -139,7 +139,7 @@ class NodeContent(_Value):
     decommission: bool = False
 
 
-class Envelope(_Value):
+class Envelope(_Value, frozen=True, kw_only=True):
     """A config as it travels. `content` is the canonical JSON of a NodeContent.
 
     `signature` is base64 Ed25519 over `signed_bytes`, by the key of the certificate that the

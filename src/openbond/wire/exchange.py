@@ -37,7 +37,7 @@ class _Value(Struct, frozen=True, kw_only=True):
     pass
 
 
-class EnrolRequest(_Value):
+class EnrolRequest(_Value, frozen=True, kw_only=True):
     csr: str  # PEM, Ed25519
     tunnel_key: str  # X25519 public key, base64
     machine_id: str
@@ -45,7 +45,7 @@ class EnrolRequest(_Value):
     software_version: str
 
 
-class EnrolAnswer(_Value):
+class EnrolAnswer(_Value, frozen=True, kw_only=True):
     node_id: int
     certificate: str  # PEM
     ca: str  # PEM; one or more certificates
@@ -53,7 +53,7 @@ class EnrolAnswer(_Value):
     crl: str = ""  # PEM
 
 
-class PollRequest(_Value):
+class PollRequest(_Value, frozen=True, kw_only=True):
     """`revision`, `hash`: of the newest config the node took: applied, or being applied now.
 
     After a roll-back or a refusal: of its last-good one. The server then offers the failed
@@ -72,7 +72,7 @@ class PollStatus(StrEnum):
     SUPERSEDED = "superseded"  # a newer enrolment with the same node key exists (behaviour 1.4)
 
 
-class PollAnswer(_Value):
+class PollAnswer(_Value, frozen=True, kw_only=True):
     status: PollStatus
     envelope: Envelope | UnsetType = UNSET
     signer: str = ""  # PEM, beside an envelope
@@ -80,13 +80,13 @@ class PollAnswer(_Value):
     crl: str = ""  # PEM, beside an envelope
 
 
-class ReportRequest(_Value):
+class ReportRequest(_Value, frozen=True, kw_only=True):
     sent_at_ms: int  # the node's wall clock, so that the server can correct times
     reports: list[Report]
     software_version: str = ""
 
 
-class ReportAnswer(_Value):
+class ReportAnswer(_Value, frozen=True, kw_only=True):
     """`taken`: the highest report number that is stored; the node may forget up to it."""
 
     taken: int
@@ -107,7 +107,7 @@ class ErrorCode(StrEnum):
     UNAVAILABLE = "unavailable"  # try again later
 
 
-class ErrorAnswer(_Value):
+class ErrorAnswer(_Value, frozen=True, kw_only=True):
     """What a refused exchange answers, beside its HTTP status. `code` is one of ErrorCode.
 
     `number`, with replayed_number: the highest number taken so far; continue above it.

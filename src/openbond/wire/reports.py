@@ -23,7 +23,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class ConfigApplied(_Report, tag="config_applied"):
+class ConfigApplied(_Report, frozen=True, kw_only=True, tag="config_applied"):
     revision: int
     hash: str
     steps: int
@@ -31,19 +31,19 @@ class ConfigApplied(_Report, tag="config_applied"):
     failures: list[Problem] = []
 
 
-class ConfigRefused(_Report, tag="config_refused"):
+class ConfigRefused(_Report, frozen=True, kw_only=True, tag="config_refused"):
     revision: int
     reason: RefusalReason
     detail: str
 
 
-class ConfigRolledBack(_Report, tag="config_rolled_back"):
+class ConfigRolledBack(_Report, frozen=True, kw_only=True, tag="config_rolled_back"):
     revision: int
     reason: RollbackReason
     objects: list[Problem] = []
 
 
-class LegStateChanged(_Report, tag="leg_state_changed"):
+class LegStateChanged(_Report, frozen=True, kw_only=True, tag="leg_state_changed"):
     """Sent at once. `signal` is the name in the transition table (behaviour 3.3)."""
 
     bond_id: int
@@ -71,14 +71,14 @@ class LegFacts(Struct, frozen=True, kw_only=True):
     spill_reason: str = ""  # "" = full leg; else why it takes only spill, in words
 
 
-class NodeState(_Report, tag="node_state"):
+class NodeState(_Report, frozen=True, kw_only=True, tag="node_state"):
     """All states: after a start, after every change of config, and every 60 s."""
 
     boot_id: str
     legs: list[LegFacts]
 
 
-class PathMtuMeasured(_Report, tag="path_mtu_measured"):
+class PathMtuMeasured(_Report, frozen=True, kw_only=True, tag="path_mtu_measured"):
     """The path MTU of the direction in which this end sends (behaviour 3.7)."""
 
     bond_id: int
@@ -87,7 +87,7 @@ class PathMtuMeasured(_Report, tag="path_mtu_measured"):
     method: MtuMethod = MtuMethod.MEASURED
 
 
-class BondRates(_Report, tag="bond_rates"):
+class BondRates(_Report, frozen=True, kw_only=True, tag="bond_rates"):
     """Customer bytes per second through the bond; reported by the bonder."""
 
     bond_id: int
@@ -95,13 +95,13 @@ class BondRates(_Report, tag="bond_rates"):
     upload_bps: int
 
 
-class ProgramRestarted(_Report, tag="program_restarted"):
+class ProgramRestarted(_Report, frozen=True, kw_only=True, tag="program_restarted"):
     program: str
     reason: str
     count: int
 
 
-class ReportsLost(_Report, tag="reports_lost"):
+class ReportsLost(_Report, frozen=True, kw_only=True, tag="reports_lost"):
     """The disk queue was full (behaviour 1.5): how many reports were dropped."""
 
     count: int
