@@ -1,6 +1,7 @@
 """The one command, `openbond`: it joins the command groups of the wings that are installed."""
 
 import importlib
+import sys
 from collections.abc import Callable
 
 import typer
@@ -18,14 +19,20 @@ GROUPS = {
 def main() -> None:
     app = typer.Typer(
         name="openbond",
-        help="The open platform for bonded internet.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for name, (module, words) in GROUPS.items():
-        _add(app, name, module, words)
+    # Only the group that is asked for is imported: a tunnel daemon shall not carry Django.
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    for name in [asked] if asked in GROUPS else GROUPS:
+        _add(app, name, *GROUPS[name])
+    app.callback()(_nothing)
     app()
+
+
+def _nothing() -> None:
+    """The open platform for bonded internet."""
 
 
 def _add(app: typer.Typer, name: str, module: str, words: str) -> None:
