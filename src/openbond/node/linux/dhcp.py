@@ -1,0 +1,34 @@
+"""DHCP leases as the clients' hook leaves them: DIR/run/bonding/leases/<leg>.json (§3.8)."""
+
+from importlib import resources
+from pathlib import Path
+
+from openbond.node import store
+from openbond.node.plan.facts import Lease
+
+HOOK_MODE = 0o755
+
+
+def place_hook(path: Path) -> None:
+    """Put the hook script where the clients find it; an equal one stays."""
+    script = resources.files("openbond.node.linux").joinpath("dhcp-hook.sh").read_bytes()
+    if store.read(path) != script:
+        store.write(path, script, mode=HOOK_MODE)
+
+
+def read_leases(directory: Path, *, now: float) -> dict[int, Lease]:
+    """Return the leases in force by leg id. `now`: wall clock, s."""
+    found = {}
+    for path in directory.glob("*.json") if directory.is_dir() else []:
+        lease = _read(path)
+        if lease is not None and path.stem.isdecimal() and lease.expires > now:
+            found[int(path.stem)] = lease
+    return found
+
+
+def _read(path: Path) -> Lease | None:
+    try:
+        return store.read_value(path, Lease)
+    except store.Damaged:
+        # A power cut, or a strange server: the client writes it anew at the next renewal.
+        return None

@@ -1,0 +1,106 @@
+"""Interfaces: the TUN devices of our own, and up, MTU and address of all."""
+
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+from openbond.node.errors import NotPrivileged, NoTunDevice
+from openbond.node.plan.numbers import DEVICE_ALIAS
+from openbond.node.plan.values import Device, Link, LinkMac, LinkMtu, LinkUp
+
+from .netlink import Kernel, Message, Refused, explained
+
+TUN_PATH = Path("/dev/net/tun")
+# linux/if_tun.h
+TUNSETIFF = 0x400454CA
+TUNSETPERSIST = 0x400454CB
+IFF_TUN = 0x0001
+IFF_NO_PI = 0x1000
+IFF_VNET_HDR = 0x4000
+# linux/if.h
+IFF_UP = 0x1
+IFF_LOWER_UP = 0x10000
+
+
+def observe_links(kernel: Kernel) -> tuple[dict[str, Link], frozenset[Device]]:
+    """Return all interfaces by name, and which TUN devices are ours."""
+    links, devices = {}, set()
+    for message in kernel.get_links():
+        link = _link(message)
+        links[link.name] = link
+        if message.get_attr("IFLA_IFALIAS") == DEVICE_ALIAS:
+            devices.add(Device(link.name))
+    return links, frozenset(devices)
+
+
+def _link(message: Message) -> Link:
+    return Link(
+        name=message.get_attr("IFLA_IFNAME"),
+        up=bool(message["flags"] & IFF_UP),
+        carrier=bool(message["flags"] & IFF_LOWER_UP),
+        mtu=message.get_attr("IFLA_MTU") or 0,
+        mac=message.get_attr("IFLA_ADDRESS") or "",
+    )
+
+
+def index_of(kernel: Kernel, name: str) -> int:
+    """Return the number of an interface. Raises Refused when there is none."""
+    found = kernel.link_lookup(ifname=name)
+    if not found:
+        raise Refused(f"interface {name} does not exist")
+    return int(found[0])
+
+
+def add_device(kernel: Kernel, device: Device) -> None:
+    """Make a persistent TUN device and mark it as ours.
+
+    Raises NoTunDevice, NotPrivileged, Refused.
+    """
+    if kernel.link_lookup(ifname=device.name):
+        raise Refused(f"an interface {device.name} of another program exists: remove it")
+    try:
+        descriptor = os.open(TUN_PATH, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise NoTunDevice(
+            f"{TUN_PATH} cannot be opened ({error.strerror}): load the module with `modprobe tun`, "
+            "or pass the device into the container."
+        ) from error
+    try:
+        _make_persistent(descriptor, device.name)
+    finally:
+        os.close(descriptor)
+    with explained():
+        kernel.link("set", index=index_of(kernel, device.name), IFLA_IFALIAS=DEVICE_ALIAS)
+
+
+def _make_persistent(descriptor: int, name: str) -> None:
+    request = struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)
+    try:
+        fcntl.ioctl(descriptor, TUNSETIFF, request)
+        fcntl.ioctl(descriptor, TUNSETPERSIST, 1)
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            raise NotPrivileged(
+                "No TUN device may be made: run the agent as root, or give it CAP_NET_ADMIN."
+            ) from error
+        raise Refused(f"the TUN device cannot be made: {error.strerror}") from error
+
+
+def delete_device(kernel: Kernel, device: Device) -> None:
+    with explained(gone_is_fine=True):
+        for index in kernel.link_lookup(ifname=device.name):
+            kernel.link("del", index=index)
+
+
+def set_link(kernel: Kernel, item: LinkMac | LinkMtu | LinkUp) -> None:
+    """Change one property of an interface. Raises Refused, NotPrivileged."""
+    with explained():
+        index = index_of(kernel, item.interface)
+        if isinstance(item, LinkMac):
+            kernel.link("set", index=index, address=item.mac)
+        elif isinstance(item, LinkMtu):
+            kernel.link("set", index=index, mtu=item.mtu)
+        else:
+            kernel.link("set", index=index, state="up" if item.up else "down")

@@ -1,0 +1,47 @@
+"""What a config cannot know: leases, measured sizes, this machine's own paths. Frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from .numbers import PROTOCOL
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """What a DHCP server lent a leg; written by the client's hook. Times: wall clock, s."""
+
+    ip: str
+    prefix: int
+    obtained: int
+    seconds: int
+    gateway: str = ""
+    name_servers: list[str] = []
+    server: str = ""
+    client: int = 0  # process id of the client that got it
+
+    @property
+    def expires(self) -> int:
+        return self.obtained + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is so on this machine, whatever the config says."""
+
+    tunnel_key: str  # path of the X25519 private key
+    dhcp_hook: str  # path of the script the DHCP clients start
+    leases: str  # directory where it puts what it got
+    tunnel_argv: tuple[str, ...]  # starts a tunnel daemon; the bond's id is appended
+    route_table: int = 254
+    protocol: int = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    machine: Machine
+    leases: Mapping[int, Lease] = field(default_factory=dict)
+    inner_mtus: Mapping[int, int] = field(default_factory=dict)
+    # Bonds whose networks an aggregator stopped announcing: no leg for 30 s (behaviour 5.7).
+    withdrawn: frozenset[int] = frozenset()
+    own_addresses: frozenset[str] = frozenset()

@@ -1,0 +1,211 @@
+"""What a node can have: frozen values whose text is what an operator would read aloud."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+from typing import TypeAlias
+
+from .numbers import PROTOCOL
+
+IpAddress: TypeAlias = IPv4Address | IPv6Address
+IpInterface: TypeAlias = IPv4Interface | IPv6Interface
+IpNetwork: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A persistent TUN device of ours."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"device {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMac:
+    interface: str
+    mac: str
+
+    def __str__(self) -> str:
+        return f"link {self.interface} address {self.mac}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMtu:
+    interface: str
+    mtu: int
+
+    def __str__(self) -> str:
+        return f"link {self.interface} mtu {self.mtu}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    interface: str
+    up: bool
+
+    def __str__(self) -> str:
+        return f"link {self.interface} {'up' if self.up else 'down'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address; without `has_network` the kernel makes no route to its network."""
+
+    interface: str
+    ip: IpInterface
+    has_network: bool = True
+
+    def __str__(self) -> str:
+        return (
+            f"address {self.ip} dev {self.interface}{'' if self.has_network else ' noprefixroute'}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of ours. Without device and gateway it answers "unreachable"."""
+
+    network: IpNetwork
+    table: int
+    interface: str | None = None
+    gateway: IpAddress | None = None
+    source: IpAddress | None = None
+    metric: int = 0
+    protocol: int = PROTOCOL
+
+    @property
+    def key(self) -> tuple[IpNetwork, int, int]:
+        """What the kernel allows once only."""
+        return self.network, self.table, self.metric
+
+    def __str__(self) -> str:
+        words = [f"route {self.network}"]
+        words += [f"via {self.gateway}"] if self.gateway else []
+        words += [f"dev {self.interface}"] if self.interface else ["unreachable"]
+        words += [f"src {self.source}"] if self.source else []
+        words += [f"metric {self.metric}"] if self.metric else []
+        return " ".join([*words, f"table {self.table}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A policy rule of ours: selectors, then a table; without a table it answers "unreachable"."""
+
+    priority: int
+    table: int | None
+    family: int = 4
+    source: IpNetwork | None = None
+    arriving: str | None = None
+    leaving: str | None = None
+    # Ignore the default route of the table: look only for networks it names.
+    is_only_networks: bool = False
+
+    def __str__(self) -> str:
+        words = [f"rule {self.priority}:"]
+        words += [f"from {self.source}"] if self.source else []
+        words += [f"iif {self.arriving}"] if self.arriving else []
+        words += [f"oif {self.leaving}"] if self.leaving else []
+        words += [f"lookup {self.table}"] if self.table is not None else ["unreachable"]
+        words += ["suppress_prefixlength 0"] if self.is_only_networks else []
+        words += ["inet6"] if self.family == 6 else []
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctl:
+    """A kernel setting; `interface` when it is one of an interface, which may be missing."""
+
+    key: str
+    value: str
+    interface: str | None = None
+
+    def __str__(self) -> str:
+        return f"sysctl {self.key}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Our whole packet filter table, as canonical nftables JSON; "" = no table."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return "packet filter" if self.text else "no packet filter"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """What the tunnel daemon of a bond starts from (node/daemon_messages.py)."""
+
+    bond_id: int
+    text: bytes
+
+    def __str__(self) -> str:
+        return f"settings of bond {self.bond_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProgram:
+    """A program the supervisor keeps running."""
+
+    name: str
+    argv: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"program {self.name}"
+
+
+# Things that are there or not, and settings of which only the value changes.
+Thing: TypeAlias = Device | Address | Route | Rule | SettingsFile | RunningProgram
+Setting: TypeAlias = LinkMac | LinkMtu | LinkUp | Sysctl | Ruleset
+Item: TypeAlias = Thing | Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a config wants. Each mapping: item → whose trouble it is when it fails ("leg 21")."""
+
+    devices: Mapping[Device, str] = field(default_factory=dict)
+    settings: Mapping[Setting, str] = field(default_factory=dict)
+    addresses: Mapping[Address, str] = field(default_factory=dict)
+    routes: Mapping[Route, str] = field(default_factory=dict)
+    rules: Mapping[Rule, str] = field(default_factory=dict)
+    files: Mapping[SettingsFile, str] = field(default_factory=dict)
+    programs: Mapping[RunningProgram, str] = field(default_factory=dict)
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An interface as the kernel has it."""
+
+    name: str
+    up: bool
+    carrier: bool
+    mtu: int
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the kernel and the supervisor have. All but links and foreign addresses: ours only."""
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    devices: frozenset[Device] = frozenset()
+    addresses: frozenset[Address] = frozenset()
+    foreign_addresses: frozenset[tuple[str, IpInterface]] = frozenset()
+    routes: frozenset[Route] = frozenset()
+    rules: frozenset[Rule] = frozenset()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ruleset: Ruleset | None = None  # None: changed by others since we wrote it
+    files: frozenset[SettingsFile] = frozenset()
+    programs: frozenset[RunningProgram] = frozenset()
