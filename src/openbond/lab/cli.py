@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from socket import socket
 from typing import Annotated, ParamSpec, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from rich.live import Live
 
 from . import life, power
 from .errors import LabError
+from .forwarder import inherited, listen_on_loopback
 from .life import Lab, LabState
 from .line import Shape
 from .registry import DEFAULT_NAME, known_labs
@@ -23,6 +25,7 @@ from .requirements import check_requirements
 from .speed_report import report_speed
 from .status import StatusView
 from .tour import tour
+from .user_namespace import LOOPBACK_VARIABLE, end_keeper_if_idle, enter_user_namespace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,10 +55,14 @@ def in_sentences(command: Callable[P, R]) -> Callable[P, R]:
 @in_sentences
 def up(name: Name = DEFAULT_NAME) -> None:
     """Build a lab: server, two aggregators, a core, three lines, a bonder and a customer."""
-    check_requirements()
+    _enter(begins=True)
     begun = time.monotonic()
-    with _steps() as tell:
-        lab = life.up(name, tell)
+    try:
+        with _steps() as tell:
+            lab = life.up(name, tell, loopback=_loopback())
+    except BaseException:
+        end_keeper_if_idle()
+        raise
     console.print(f"[bold green]The bond is up[/] after {time.monotonic() - begun:.0f} s.\n")
     console.print(tour(lab))
 
@@ -67,7 +74,7 @@ def status(
     once: Annotated[bool, typer.Option("--once", help="Print the table once and end.")] = False,
 ) -> None:
     """Show the legs live: states, rates, what each line does."""
-    check_requirements()
+    _enter()
     lab = Lab.find(name)
     with lab.api() as api:
         view = StatusView(lab, api)
@@ -90,7 +97,7 @@ def cut(
     way: Annotated[str, typer.Option(help="both, or only: up, down.")] = "both",
 ) -> None:
     """Cut a line: nothing passes any more, in one direction or both; nobody is told."""
-    check_requirements()
+    _enter()
     if way not in ("both", "up", "down"):
         raise LabError(f"--way is both, up or down, not {way!r}")
     _reshape(
@@ -105,7 +112,7 @@ def cut(
 @in_sentences
 def mend(leg: Leg, name: Name = DEFAULT_NAME) -> None:
     """Mend a line that was cut."""
-    check_requirements()
+    _enter()
     _reshape(Lab.find(name), leg, lambda shape, _: msgspec.structs.replace(shape, is_cut=False))
     console.print(f"Line {leg} carries again.")
 
@@ -123,7 +130,7 @@ def shape(
     reset: Annotated[bool, typer.Option("--reset", help="First back to what it was.")] = False,
 ) -> None:
     """Change what a line is: rate, delay, jitter, loss, path MTU."""
-    check_requirements()
+    _enter()
     lab = Lab.find(name)
     line = lab.line(leg)
     wanted = {"delay_ms": delay, "jitter_ms": jitter, "loss_percent": loss, "mtu": mtu}
@@ -145,7 +152,7 @@ def execute(
     name: Name = DEFAULT_NAME,
 ) -> None:
     """Run a command on a host of the lab."""
-    check_requirements()
+    _enter()
     argv = Lab.find(name).host(host).argv(command)
     sys.stdout.flush()
     os.execvp(argv[0], argv)  # noqa: S606  # an argument list, never shell text
@@ -159,7 +166,7 @@ def speed(
     leg_seconds: Annotated[int, typer.Option(help="For each leg, each way.")] = 4,
 ) -> None:
     """Measure one TCP flow across the bond, and over each leg alone, in both directions."""
-    check_requirements()
+    _enter()
     report_speed(Lab.find(name), console, seconds=seconds, leg_seconds=leg_seconds)
 
 
@@ -169,7 +176,7 @@ def reboot(
     host: Annotated[str, typer.Argument(help="bonder, agg1 or agg2.")], name: Name = DEFAULT_NAME
 ) -> None:
     """Cut a node's power and boot it again; it comes back from its last-good config."""
-    check_requirements()
+    _enter()
     lab = Lab.find(name)
     power.cut_power(lab, host)
     power.boot(lab, host)
@@ -180,10 +187,11 @@ def reboot(
 @in_sentences
 def down(name: Name = DEFAULT_NAME) -> None:
     """End a lab; nothing of it remains."""
-    check_requirements()
+    _enter()
     lab = Lab(name)
     was = lab.state()
     lab.end()
+    end_keeper_if_idle()
     words = "There was no lab" if was is LabState.ABSENT else "Ended and removed the lab"
     console.print(f"{words} {name}.")
 
@@ -192,6 +200,7 @@ def down(name: Name = DEFAULT_NAME) -> None:
 @in_sentences
 def list_labs() -> None:
     """List the labs on this machine."""
+    _enter()
     names = known_labs()
     for known in names:
         lab = Lab(known)
@@ -217,6 +226,17 @@ def _reshape(lab: Lab, leg: str, change: Callable[[Shape, str], Shape]) -> None:
     relay = lab.topology.relay(lab.line(leg))
     shapes = relay.status().shapes
     relay.set_shapes(Shapes(up=change(shapes.up, "up"), down=change(shapes.down, "down")))
+
+
+def _enter(*, begins: bool = False) -> None:
+    check_requirements()
+    enter_user_namespace(begins=begins)
+
+
+def _loopback() -> socket:
+    """Return the listening socket on the machine's loopback, made here or before we came inside."""
+    number = os.environ.pop(LOOPBACK_VARIABLE, "")
+    return inherited(int(number)) if number else listen_on_loopback()
 
 
 @contextlib.contextmanager

@@ -31,6 +31,11 @@ def listen_on_path(path: Path) -> socket.socket:
     return _inheritable(listener)
 
 
+def inherited(number: int) -> socket.socket:
+    """Return the listening socket that our parent left us under a file number."""
+    return socket.socket(fileno=number)
+
+
 def _inheritable(listener: socket.socket) -> socket.socket:
     listener.listen(64)
     listener.set_inheritable(True)
@@ -80,7 +85,7 @@ def main() -> None:
     parser.add_argument("--to", required=True, metavar="HOST:PORT")
     chosen = parser.parse_args()
     host, _, port = chosen.to.rpartition(":")
-    listeners = [socket.socket(fileno=number) for number in chosen.listen]
+    listeners = [inherited(number) for number in chosen.listen]
     asyncio.run(Forwarder(host, int(port)).serve(listeners))
 
 

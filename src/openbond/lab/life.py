@@ -10,7 +10,7 @@ import msgspec
 from . import fleet
 from .api import ApiClient
 from .errors import LabError
-from .forwarder import listen_on_loopback, listen_on_path
+from .forwarder import listen_on_path
 from .layout import AGGREGATORS, HOSTS, LINES, NODES, SERVER, SERVER_PORT, AccessLine
 from .netns import Namespace, remove_all
 from .programs import OPENBOND, Programs
@@ -146,10 +146,10 @@ def build(lab: Lab, loopback: socket, tell: Tell) -> LabRecord:
         raise
 
 
-def up(name: str, tell: Tell, *, loopback: socket | None = None) -> Lab:
-    """Build a lab, ready to use. Raises LabError."""
+def up(name: str, tell: Tell, *, loopback: socket) -> Lab:
+    """Build a lab, ready to use; its server is reached through `loopback`. Raises LabError."""
     lab = begin(name, tell)
-    build(lab, loopback or listen_on_loopback(), tell)
+    build(lab, loopback, tell)
     return lab
 
 

@@ -28,6 +28,7 @@ from .programs import ProgramRecord, start_time_of
 
 NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
 DEFAULT_NAME = "demo"
+ROOT_VARIABLE = "OPENBOND_LAB_ROOT"
 
 
 class LabRecord(Struct, frozen=True, kw_only=True):
@@ -121,8 +122,8 @@ def new_record(name: str) -> LabRecord:
 
 def labs_root() -> Path:
     """Return the directory that holds all labs of this user."""
-    if os.environ.get("OPENBOND_LAB_ROOT"):
-        return Path(os.environ["OPENBOND_LAB_ROOT"])
+    if os.environ.get(ROOT_VARIABLE):
+        return Path(os.environ[ROOT_VARIABLE])
     if os.geteuid() == 0:
         return Path("/var/lib/openbond-lab")
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
