@@ -65,18 +65,20 @@ class Enrolment(models.Model):
 class PublishedConfig(models.Model):
     """The newest config of a node, and how far it got (behaviour 1.7, 1.9).
 
-    `content` is the canonical JSON. The revision is on offer from `offered_from` on; after a
-    failure that lies ahead. `problems` are the objects that the node could not set up.
+    `content` is the canonical JSON; revision 0: none yet. The revision is on offer from
+    `offered_from` on; after a failure that lies ahead. `problems` are the objects that the node
+    could not set up.
     """
 
     node_id = models.BigIntegerField(primary_key=True)
-    revision = models.BigIntegerField()
-    hash = models.CharField(max_length=64)
-    content = models.BinaryField()
+    revision = models.BigIntegerField(default=0)
+    hash = models.CharField(max_length=64, default="")
+    content = models.BinaryField(default=b"")
     forced = models.BooleanField(default=False)
     published = models.DateTimeField()
     offered_from = models.DateTimeField(db_index=True)
     failures = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(default="", blank=True)
     delivered_revision = models.BigIntegerField(default=0)
     delivered = models.DateTimeField(null=True)
     applied_revision = models.BigIntegerField(default=0)
@@ -85,7 +87,7 @@ class PublishedConfig(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(revision__gte=1), name="config_revision_from_one"),
+            models.CheckConstraint(condition=Q(revision__gte=0), name="config_revision"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,172 @@
+"""The door for nodes: enrol, poll, report below /node/v1/ (behaviour 1.5)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+import structlog
+from django.db import Error as DatabaseError
+
+from openbond.wire import exchange
+from openbond.wire.exchange import (
+    EnrolAnswer,
+    EnrolRequest,
+    ErrorAnswer,
+    ErrorCode,
+    PollAnswer,
+    PollRequest,
+    PollStatus,
+    ReportAnswer,
+    ReportRequest,
+)
+from openbond.wire.reports import ConfigRefused, ConfigRolledBack
+
+from .bell import Bell
+from .contacts import Contacts
+from .delivery import Later, Polling, answer_poll, begin_poll
+from .desk import Desk
+from .enrolment import enrol
+from .intake import take_reports
+from .refusals import ChannelRefusal, unavailable
+from .requests import Gone, Receive, Request, Scope, Send, read_request, send_json, send_pem
+from .revocations import RevocationList
+from .signed_requests import read_signed_request
+from .wrong_keys import WrongKeys
+
+MAX_WAIT_MS = 300_000
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class NodeChannel:
+    """The exchanges of nodes, as an ASGI application. `clock` tells the server's time."""
+
+    def __init__(
+        self, *, crl: RevocationList, desk: Desk, bell: Bell, clock: Callable[[], datetime]
+    ) -> None:
+        self._crl = crl
+        self._desk = desk
+        self._bell = bell
+        self._clock = clock
+        self._wrong_keys = WrongKeys()
+        self.contacts = Contacts()
+        self._exchanges: dict[
+            str, Callable[[Request, Receive], Awaitable[EnrolAnswer | PollAnswer | ReportAnswer]]
+        ] = {
+            exchange.ENROL: self._enrol,
+            exchange.POLL: self._poll,
+            exchange.REPORT: self._report,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._answer(scope, receive, send)
+        except ChannelRefusal as refusal:
+            await send_json(send, refusal.status, refusal.answer)
+        except Gone:
+            return
+        except DatabaseError:
+            log.exception("the database did not answer", path=scope["path"])
+            await send_json(send, 503, unavailable().answer)
+        except Exception:
+            log.exception("an exchange failed", path=scope["path"])
+            answer = ErrorAnswer(code="server_error", detail="A fault of the server; see its log.")
+            await send_json(send, 500, answer)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if path == exchange.CA and method in ("GET", "HEAD"):
+            await send_pem(send, self._crl.authority.certificate_pem)
+            return
+        take = self._exchanges.get(path)
+        if take is None or method != "POST":
+            status = 404 if take is None and path != exchange.CA else 405
+            answer = ErrorAnswer(code="not_found", detail=f"No exchange {method} {path}.")
+            await send_json(send, status, answer)
+            return
+        await send_json(send, 200, await take(await read_request(scope, receive), receive))
+
+    async def _enrol(self, request: Request, receive: Receive) -> EnrolAnswer:
+        asked = _decoded(request.body, EnrolRequest)
+        wait = self._wrong_keys.seconds_to_wait(request.address, time.monotonic())
+        if wait is None:
+            raise ChannelRefusal(
+                ErrorCode.SLOW_DOWN, "Too many wrong node keys from this address. Try again later."
+            )
+        await asyncio.sleep(wait)
+        key = request.headers.get(exchange.HEADER_NODE_KEY.lower(), "")
+        answer = await self._desk.run(
+            enrol, key=key, request=asked, crl=self._crl, now=self._clock()
+        )
+        self._wrong_keys.on_right_key(request.address)
+        self.contacts.on_contact(answer.node_id, asked.software_version)
+        # A former machine of the node may hold a poll: it learns at once that it was replaced.
+        self._bell.ring([answer.node_id])
+        return answer
+
+    async def _poll(self, request: Request, receive: Receive) -> PollAnswer:
+        has = _decoded(request.body, PollRequest)
+        signed = read_signed_request(
+            method=request.method, target=request.target, headers=request.headers, body=request.body
+        )
+        polling = await self._desk.run(begin_poll, request=signed, has=has, now=self._clock())
+        self.contacts.on_contact(polling.node_id, has.software_version)
+        until = self._clock() + timedelta(milliseconds=max(0, min(has.wait_ms, MAX_WAIT_MS)))
+        return await self._held(polling, until, receive)
+
+    async def _held(self, polling: Polling, until: datetime, receive: Receive) -> PollAnswer:
+        gone = asyncio.create_task(_hang_up(receive))
+        try:
+            while True:
+                # The future is there before the look: what happens between is not missed.
+                with self._bell.held(polling.node_id) as rung:
+                    now = self._clock()
+                    found = await self._desk.run(
+                        answer_poll, polling=polling, crl=self._crl, now=now
+                    )
+                    if isinstance(found, PollAnswer):
+                        return found
+                    if now >= until or self._bell.closing:
+                        return PollAnswer(status=PollStatus.NOTHING)
+                    seconds = (_next_look(found, until) - self._clock()).total_seconds()
+                    await asyncio.wait(
+                        {rung, gone},
+                        timeout=max(0.0, seconds),
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                if gone.done():
+                    raise Gone
+        finally:
+            gone.cancel()
+
+    async def _report(self, request: Request, receive: Receive) -> ReportAnswer:
+        told = _decoded(request.body, ReportRequest)
+        signed = read_signed_request(
+            method=request.method, target=request.target, headers=request.headers, body=request.body
+        )
+        answer = await self._desk.run(take_reports, request=signed, told=told, now=self._clock())
+        self.contacts.on_contact(signed.node_id, told.software_version)
+        if any(isinstance(report, ConfigRefused | ConfigRolledBack) for report in told.reports):
+            self._bell.ring([signed.node_id])  # the poll that is held must wait longer now
+        return answer
+
+
+async def _hang_up(receive: Receive) -> None:
+    await receive()  # the body is read: nothing else can come
+
+
+def _next_look(found: Later, until: datetime) -> datetime:
+    return until if found.at is None else min(found.at, until)
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ChannelRefusal(
+            ErrorCode.BAD_REQUEST, f"The body is not what this exchange takes: {error}"
+        ) from error

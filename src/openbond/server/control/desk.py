@@ -1,0 +1,43 @@
+"""Runs database work of the event loop: a few threads, each with a connection that it keeps."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections, connection, connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 4
+
+
+class Desk:
+    """Work waits here for a thread; whoever only waits for something needs none."""
+
+    def __init__(self, *, threads: int = THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="desk")
+
+    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` returns, done in a thread; what it raises is raised here."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._pool, partial(_with_connection, partial(work, *args, **kwargs))
+        )
+
+    def close(self) -> None:
+        """Let running work end, then close the connections."""
+        self._pool.shutdown(wait=True)
+
+
+def _with_connection(work: Callable[[], T]) -> T:
+    # A database file does not go away between two pieces of work; a connection over a network may.
+    if connection.vendor != "sqlite":
+        close_old_connections()
+    try:
+        return work()
+    except BaseException:
+        connections.close_all()
+        raise

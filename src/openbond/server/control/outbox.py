@@ -1,0 +1,63 @@
+"""Looks, a few times a second and for all nodes at once, for what must be published or given.
+
+One look is three queries, however many polls are held; so it finds what other processes wrote, on
+every database, and nothing is lost with a process.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Min
+
+from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone
+
+from .models import EndReason, Enrolment, PublishedConfig
+from .publish import publish
+
+# Changes to one node within this time share a revision (behaviour 1.7).
+GATHERED_FOR = timedelta(milliseconds=200)
+# How far back a look goes: transactions of others may commit late, and clocks differ a little.
+LOOKS_BACK = timedelta(seconds=5)
+
+
+def publish_changes(*, now: datetime) -> set[int]:
+    """Publish the configs of all nodes with config updates that waited long enough."""
+    waiting = ConfigUpdate.objects.filter(revision__isnull=True).order_by()
+    first = waiting.values("node_id").annotate(first=Min("created"))
+    due = first.filter(first__lte=now - GATHERED_FOR).values_list("node_id", flat=True)
+    nodes = set(due)
+    for node_id in nodes:
+        publish(node_id=node_id, now=now)
+    return nodes
+
+
+def publish_decommissions(*, now: datetime) -> set[int]:
+    """Publish the last config of nodes that were just deleted, and void their certificates."""
+    buried = Tombstone.objects.filter(deleted__gt=now - LOOKS_BACK)
+    nodes = set(buried.values_list("node_id", flat=True))
+    return {node_id for node_id in nodes if _decommission(node_id, now)}
+
+
+def newly_offered(*, now: datetime) -> list[tuple[int, int]]:
+    """Return node and revision of configs whose offer began within the last seconds."""
+    recent = PublishedConfig.objects.filter(
+        offered_from__gt=now - LOOKS_BACK, offered_from__lte=now
+    )
+    return list(recent.values_list("node_id", "revision"))
+
+
+def void_certificates_of_deleted_nodes(*, now: datetime) -> set[int]:
+    """Void what is left of deletions at whose time no server ran."""
+    current = Enrolment.objects.filter(ended__isnull=True).values_list("node_id", flat=True)
+    gone = set(current) - set(Node.objects.filter(pk__in=current).values_list("pk", flat=True))
+    return {node_id for node_id in gone if _decommission(node_id, now)}
+
+
+@transaction.atomic
+def _decommission(node_id: int, now: datetime) -> bool:
+    current = Enrolment.objects.filter(node_id=node_id, ended__isnull=True)
+    if not current.update(ended=now, end_reason=EndReason.DELETED):
+        return False
+    if Tombstone.objects.filter(node_id=node_id).exists():
+        publish(node_id=node_id, now=now)
+    return True

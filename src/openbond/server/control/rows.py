@@ -1,0 +1,73 @@
+"""Reads all the rows that the config of one node is compiled from, in a fixed number of queries."""
+
+from collections.abc import Iterable
+
+from django.db.models import Prefetch, QuerySet
+
+from openbond.server.bonds.models import Bond, ConnectedIP, CpeNatIP, Leg, Route
+from openbond.server.fleet.models import Node
+from openbond.server.fleet.rules import hostname
+from openbond.wire.states import NodeKind
+
+from .compile import BondRows, NodeRows
+from .models import Enrolment
+
+
+def rows_of(node: Node) -> NodeRows:
+    """Return a node with the bonds it carries now: its own, or those that run on it."""
+    bonds = list(_complete(bonds_carried_by(node)))
+    keys = _tunnel_keys(_peer_id(bond, node) for bond in bonds)
+    return NodeRows(
+        node=node,
+        hostname=hostname(space_name=node.space.name, node_name=node.name),
+        bonds=[_bond_rows(bond, keys.get(_peer_id(bond, node), b"")) for bond in bonds],
+    )
+
+
+def bonds_carried_by(node: Node) -> QuerySet[Bond]:
+    if node.kind == NodeKind.BONDER:
+        return Bond.objects.filter(bonder_id=node.pk)
+    return Bond.objects.filter(current_aggregator_id=node.pk)
+
+
+def peers_of(node: Node) -> list[int]:
+    """Return the ids of the nodes at the other end of the bonds a node carries."""
+    column = "current_aggregator_id" if node.kind == NodeKind.BONDER else "bonder_id"
+    return list(bonds_carried_by(node).values_list(column, flat=True))
+
+
+def _complete(bonds: QuerySet[Bond]) -> QuerySet[Bond]:
+    # The order is part of the config: the same rows must give the same bytes.
+    legs = Leg.objects.order_by("id").select_related("provider_profile")
+    return (
+        bonds.select_related("current_aggregator", "space")
+        .prefetch_related(
+            Prefetch("legs", legs),
+            Prefetch("connected_ips", ConnectedIP.objects.order_by("id")),
+            Prefetch("cpe_nat_ips", CpeNatIP.objects.order_by("id")),
+            Prefetch("routes", Route.objects.order_by("id")),
+        )
+        .order_by("id")
+    )
+
+
+def _bond_rows(bond: Bond, peer_key: bytes) -> BondRows:
+    return BondRows(
+        bond=bond,
+        peer_key=peer_key,
+        private_wan=bond.space.private_wan_enabled,
+        legs=list(bond.legs.all()),
+        connected_ips=list(bond.connected_ips.all()),
+        cpe_nat_ips=list(bond.cpe_nat_ips.all()),
+        routes=list(bond.routes.all()),
+    )
+
+
+def _peer_id(bond: Bond, node: Node) -> int:
+    ids: tuple[int, int] = (bond.bonder_id, bond.current_aggregator_id)
+    return ids[node.kind == NodeKind.BONDER]
+
+
+def _tunnel_keys(node_ids: Iterable[int]) -> dict[int, bytes]:
+    current = Enrolment.objects.filter(node_id__in=set(node_ids), ended__isnull=True)
+    return {row.node_id: bytes(row.tunnel_key) for row in current.only("node_id", "tunnel_key")}
