@@ -1,0 +1,56 @@
+"""One lab for all end-to-end tests: real server, agents and tunnels, built once, ended surely."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from openbond.lab import life
+from openbond.lab.api import ApiClient
+from openbond.lab.forwarder import listen_on_loopback
+from openbond.lab.layout import LINES, NODES
+from openbond.lab.life import Lab
+from openbond.lab.netns import namespaces_of
+from openbond.lab.waiting import wait_until
+
+from .site import Site
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    name = f"e2e{os.getpid()}"
+    built = life.begin(name, print)
+    try:
+        life.build(built, listen_on_loopback(), print)
+        yield built
+    finally:
+        built.end()
+        assert namespaces_of(built.directory.prefix) == []
+        assert not built.directory.path.exists()
+
+
+@pytest.fixture(scope="session")
+def api(lab: Lab) -> Iterator[ApiClient]:
+    with lab.api() as client:
+        yield client
+
+
+@pytest.fixture
+def site(lab: Lab, api: ApiClient) -> Site:
+    """The bond of the lab, whole: lines as at first, every program running, all legs up."""
+    for line in LINES:
+        lab.topology.reset(line)
+    if lab.programs.find("server") is None:
+        lab.start_server()
+    for name in NODES:
+        if lab.programs.find(f"supervisor-{name}") is None:
+            lab.start_node(name)
+    site = Site(lab, api)
+    wait_until(site.server_answers, what="the server answers", patience=20)
+    for leg in site.bond().leg_list:
+        if leg.link_mode != "active":
+            site.set_mode(leg.id, "active")
+    site.wait_until_whole()
+    return site
