@@ -1,0 +1,219 @@
+"""`openbond server`: start the management server, and what is done to it by hand."""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import django
+import typer
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from .control.state_files import StateDirectory, StateError
+from .project.databases import BadDatabaseUrl
+from .project.state import create_secrets
+
+DEFAULT_PORT = 8443
+BACKLOG = 2048
+SYSTEM_STATE = Path("/var/lib/openbond")
+SETTINGS = "openbond.server.project.settings"
+
+app = typer.Typer(
+    help="The management server: API, nodes' channel, and background work in one process."
+)
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="DIR", help="The directory that the server owns."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    state: StateOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; default: all.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(help="TCP port, HTTPS.")] = DEFAULT_PORT,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name or address the server is reached by; may be repeated."),
+    ] = None,
+    admin_email: Annotated[
+        str, typer.Option(envvar="OPENBOND_ADMIN_EMAIL", help="First start only.")
+    ] = "admin@localhost",
+    admin_password_file: Annotated[
+        Path | None,
+        typer.Option(help="First start only; also OPENBOND_ADMIN_PASSWORD. Else one is made."),
+    ] = None,
+) -> None:
+    """Start the server. The first start on a state directory makes all that it needs."""
+    _use_state(state)
+    if context.invoked_subcommand is not None:
+        return
+    os.umask(0o077)  # the database is as secret as the keys beside it
+    with _explained():
+        directory = _state()
+        directory.create()
+        lock = directory.lock()
+        listener = _listen(host, port)
+        _wake_django(directory)
+        _bring_up_to_date()
+        _install(admin_email, admin_password_file)
+        names = [*(name or []), *([] if _is_any(host) else [host])]
+        call_command("serve", state=directory, listener=listener, names=names)
+        lock.release()
+
+
+@app.command()
+def check(state: StateOption = None) -> None:
+    """Check settings and database without starting anything."""
+    with _django(state):
+        call_command("check", databases=["default"], deploy=False)
+
+
+@app.command("create-admin")
+def create_admin(email: str, state: StateOption = None) -> None:
+    """Make one more administrator of the root space; the password is asked for."""
+    with _django(state):
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        call_command("create_admin", email=email, password=password)
+
+
+@app.command("set-password")
+def set_password(email: str, state: StateOption = None) -> None:
+    """Give an account a new password, e.g. the administrator's that was lost."""
+    with _django(state):
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        call_command("set_password", email=email, password=password)
+
+
+def _use_state(state: Path | None) -> None:
+    if state is not None:
+        os.environ["OPENBOND_STATE_DIR"] = str(state.absolute())
+    elif "OPENBOND_STATE_DIR" not in os.environ:
+        own = Path.home() / ".local" / "share" / "openbond"
+        os.environ["OPENBOND_STATE_DIR"] = str(SYSTEM_STATE if os.geteuid() == 0 else own)
+
+
+def _state() -> StateDirectory:
+    return StateDirectory(Path(os.environ["OPENBOND_STATE_DIR"]))
+
+
+@contextmanager
+def _django(state: Path | None) -> Iterator[None]:
+    """Let a command use a state directory that a server has made before."""
+    _use_state(state)
+    directory = _state()
+    with _explained():
+        if not directory.authority.is_dir():
+            raise StateError(
+                f"{directory.root} is no state directory of a server. Give the right one with "
+                "--state, or start `openbond server` on it first."
+            )
+        _wake_django(directory)
+        yield
+
+
+def _wake_django(directory: StateDirectory) -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
+    create_secrets(directory.root)
+    django.setup()
+
+
+def _bring_up_to_date() -> None:
+    _refuse_newer_database()
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("check", databases=["default"], stdout=_Silent())
+
+
+def _refuse_newer_database() -> None:
+    loader = MigrationLoader(connection, ignore_no_migrations=True)
+    ours = loader.migrated_apps
+    unknown = {key for key in loader.applied_migrations or {} if key[0] in ours}
+    newer = sorted(unknown - set(loader.disk_migrations or {}))
+    if newer:
+        label, name = newer[0]
+        raise StateError(
+            f"The database is of a newer openbond (it knows {label} {name}). Install that version "
+            "again, or restore a backup made with this one."
+        )
+
+
+def _install(email: str, password_file: Path | None) -> None:
+    given = _given_password(password_file)
+    password = given or secrets.token_urlsafe(12)
+    if call_command("install", email=email, password=password, stdout=_Silent()) is None:
+        return
+    typer.echo(f"Administrator: {email}")
+    if not given:
+        typer.echo(f"Password, shown this once: {password}")
+
+
+class _Silent:
+    """A stream for commands whose outcome is said by somebody else."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _given_password(file: Path | None) -> str:
+    if file is None:
+        return os.environ.pop("OPENBOND_ADMIN_PASSWORD", "")
+    try:
+        password = file.read_text().strip()
+    except OSError as error:
+        raise StateError(f"Cannot read {file}: {error.strerror}.") from error
+    if not password:
+        raise StateError(f"{file} is empty. Write the administrator's password into it.")
+    return password
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        # At once: two that only bind would not notice one another. Who connects now waits.
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise StateError(
+            f"Cannot listen at {host} port {port}: {error.strerror or error}. Stop what uses it, "
+            "or choose another with --host and --port."
+        ) from error
+    listener.set_inheritable(False)
+    return listener
+
+
+def _is_any(host: str) -> bool:
+    return host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in one sentence why something cannot be done; a traceback helps no operator."""
+    try:
+        yield
+    except (StateError, BadDatabaseUrl, CommandError) as error:
+        _fail(str(error))
+    except SystemCheckError as error:
+        _fail(str(error))
+    except (DatabaseError, ImproperlyConfigured) as error:
+        _fail(f"The database cannot be used: {str(error).strip()}")
+    except OSError as error:
+        _fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
+
+
+def _fail(words: str) -> None:
+    typer.echo(words, err=True)
+    raise typer.Exit(1)

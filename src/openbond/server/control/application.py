@@ -1,0 +1,72 @@
+"""The whole server as one ASGI application: nodes below /node/, Django for the rest."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from openbond.wire.exchange import PREFIX
+
+from .background import Background
+from .bell import Bell
+from .channel import NodeChannel
+from .desk import Desk
+from .requests import Receive, Scope, Send
+from .revocations import RevocationList
+
+Asgi: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def server_time() -> datetime:
+    return datetime.now(UTC)
+
+
+class Application:
+    """Starts and stops with its server (ASGI lifespan); between, hands each request on."""
+
+    def __init__(self, *, django: Asgi, crl: RevocationList) -> None:
+        self._django = django
+        self._crl = crl
+        self._running: _Running | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._running and scope["path"].startswith(PREFIX):
+            await self._running.channel(scope, receive, send)
+        else:
+            await self._django(scope, receive, send)
+
+    def end_polls(self) -> None:
+        """Answer all held polls: the server is about to stop."""
+        if self._running:
+            self._running.bell.close()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._running = await _Running.start(self._crl)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._running.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Running:
+    """What lives between start and stop."""
+
+    def __init__(self, crl: RevocationList) -> None:
+        self.desk = Desk()
+        self.bell = Bell()
+        self.channel = NodeChannel(crl=crl, desk=self.desk, bell=self.bell, clock=server_time)
+        self.background = Background(
+            desk=self.desk, bell=self.bell, contacts=self.channel.contacts, clock=server_time
+        )
+
+    @classmethod
+    async def start(cls, crl: RevocationList) -> "_Running":
+        running = cls(crl)
+        await running.background.start()
+        return running
+
+    async def stop(self) -> None:
+        await self.background.stop()
+        self.desk.close()

@@ -1,0 +1,23 @@
+"""Fills an empty database with what every installation has."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from openbond.server.control.installation import FirstAdministrator, install
+from openbond.server.errors import InvalidFields
+
+
+class Command(BaseCommand):
+    help = "Make root space, groups, routing group and the first administrator, unless they exist."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", required=True)
+        parser.add_argument("--password", required=True)
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        administrator = FirstAdministrator(email=options["email"], password=options["password"])
+        try:
+            return "installed" if install(administrator=administrator) else None
+        except InvalidFields as refused:
+            raise CommandError(f"The administrator cannot be made: {refused}") from refused

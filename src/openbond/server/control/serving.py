@@ -1,0 +1,71 @@
+"""Runs the application with uvicorn: one process, HTTPS, a clean end on SIGTERM."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from django.core.asgi import get_asgi_application
+
+from .application import Application, server_time
+from .authority import Authority
+from .revocations import RevocationList
+from .state_files import StateDirectory
+from .web_tls import web_tls
+
+# Nodes report every few seconds over a connection that is worth keeping.
+KEEP_ALIVE_SECONDS = 75
+# What a request may take after SIGTERM before it is cut off.
+PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an operator must know to reach the server."""
+
+    url: str
+    ca: Path
+    fingerprint: str
+
+
+def served(state: StateDirectory, *, host: str, port: int) -> Served:
+    authority = Authority.open_or_create(state.authority, now=server_time())
+    shown = socket.gethostname() if host in ("", "0.0.0.0", "::") else host  # noqa: S104
+    return Served(
+        url=f"https://{shown}:{port}/",
+        ca=state.authority / "ca.pem",
+        fingerprint=authority.fingerprint,
+    )
+
+
+def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -> None:
+    """Serve until SIGTERM or SIGINT. `names`: more names and addresses for the certificate."""
+    authority = Authority.open_or_create(state.authority, now=server_time())
+    tls = web_tls(state.tls, authority, names=names, now=server_time())
+    application = Application(django=get_asgi_application(), crl=RevocationList(authority))
+    config = uvicorn.Config(
+        application,
+        ssl_certfile=tls.chain,
+        ssl_keyfile=str(tls.key),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=PATIENCE_SECONDS,
+    )
+    _Server(config, application).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn waits for open requests before it ends the application's life, so held polls
+        # must learn of it here.
+        self._application.end_polls()
+        await super().shutdown(sockets)
