@@ -17,6 +17,7 @@ from rich.live import Live
 from . import life, power
 from .errors import LabError
 from .forwarder import inherited, listen_on_loopback
+from .layout import SERVER_PORT
 from .life import Lab, LabState
 from .line import Shape
 from .registry import DEFAULT_NAME, known_labs
@@ -236,7 +237,7 @@ def _enter(*, begins: bool = False) -> None:
 def _loopback() -> socket:
     """Return the listening socket on the machine's loopback, made here or before we came inside."""
     number = os.environ.pop(LOOPBACK_VARIABLE, "")
-    return inherited(int(number)) if number else listen_on_loopback()
+    return inherited(int(number)) if number else listen_on_loopback(SERVER_PORT)
 
 
 @contextlib.contextmanager

@@ -16,10 +16,17 @@ from pathlib import Path
 CHUNK = 65_536
 
 
-def listen_on_loopback() -> socket.socket:
-    """Return a listening socket on a free port of 127.0.0.1 that a child may inherit."""
+def listen_on_loopback(preferred: int = 0) -> socket.socket:
+    """Return a listening socket of 127.0.0.1 that a child may inherit.
+
+    The port is the preferred one, or any free one when another program has that.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", preferred))
+    except OSError:
+        listener.bind(("127.0.0.1", 0))
     return _inheritable(listener)
 
 

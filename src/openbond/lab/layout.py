@@ -68,7 +68,9 @@ class AccessLine:
 
     def answers_to(self, words: str) -> bool:
         """Say whether the operator means this line by `words`."""
-        return words in (str(self.number), self.name, self.interface, self.word)
+        return words in (
+            str(self.number), f"leg{self.number}", self.name, self.interface, self.word
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

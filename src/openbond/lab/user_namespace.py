@@ -13,6 +13,7 @@ import msgspec
 from .commands import run
 from .errors import LabError
 from .forwarder import listen_on_loopback
+from .layout import SERVER_PORT
 from .netns import end_programs
 from .programs import ProgramRecord, start_time_of
 from .registry import ROOT_VARIABLE, known_labs, labs_root
@@ -42,7 +43,7 @@ def enter_user_namespace(*, begins: bool) -> None:
     os.environ[ROOT_VARIABLE] = str(labs_root())
     if begins:
         # The loopback inside is not the machine's: listen before going in.
-        os.environ[LOOPBACK_VARIABLE] = str(os.dup(listen_on_loopback().detach()))
+        os.environ[LOOPBACK_VARIABLE] = str(os.dup(listen_on_loopback(SERVER_PORT).detach()))
         os.set_inheritable(int(os.environ[LOOPBACK_VARIABLE]), True)
     again = [sys.executable, "-m", "openbond.cli", *sys.argv[1:]]
     into = ["nsenter", "--preserve-credentials", "--target", str(pid), "-U", "-m", "-n"]
