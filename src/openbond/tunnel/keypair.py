@@ -6,12 +6,13 @@ itself for code that builds runs (None unless the mode is `encryption`).
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from .drops import Drop
 from .messages import HEADER, REKEY_AFTER_PACKETS, TAG_SIZE, Type
 from .replay import ReplayWindow
 from .settings import Cipher, Security
@@ -106,10 +107,6 @@ class Keypair:
         header = HEADER.pack(kind, flags, self.peer_index, self.take_sequences(1))
         return self.seal_control(header, body)
 
-    def open_message(self, datagram: bytes) -> bytes | None:
-        """Return the body of a control datagram; None when it is not authentic."""
-        return self.open_control(datagram, HEADER_SIZE)
-
     def _choose_primitives(self, send_key: bytes, receive_key: bytes) -> None:
         if self.security is Security.ENCRYPTION:
             size = 16 if self.agreement.cipher is Cipher.AES128 else 32
@@ -122,6 +119,32 @@ class Keypair:
         self.open_control = self.open_data = _checker(receive_key)
         if self.security is Security.NONE:
             self.seal_data, self.open_data = _seal_plain, _open_plain
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An authentic control datagram that was not seen before."""
+
+    kind: int
+    keypair: Keypair
+    sequence: int
+    body: bytes
+
+
+def open_sealed(datagram: bytes, keypairs: Mapping[int, Keypair]) -> Opened | Drop:
+    """Open a control datagram under the keypair that it names, and remember its number."""
+    if len(datagram) < HEADER_SIZE + TAG_SIZE:
+        return Drop.SHORT
+    kind, _, session, sequence = HEADER.unpack_from(datagram)
+    keypair = keypairs.get(session)
+    if keypair is None:
+        return Drop.UNKNOWN_SESSION
+    body = keypair.open_control(datagram, HEADER_SIZE)
+    if body is None:
+        return Drop.BAD_TAG
+    if not keypair.replay.accept(sequence):
+        return Drop.REPLAYED
+    return Opened(kind, keypair, sequence, body)
 
 
 def _sealer(encrypt: Callable[..., bytes]) -> Seal:

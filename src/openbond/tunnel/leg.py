@@ -1,18 +1,18 @@
 """Which state a leg is in, at one end (behaviour 3.2, 3.3).
 
-`TRANSITIONS` is the whole machine: six inner states, and for each signal what becomes of them. This
-module knows no bytes, no timers and no keys; `leg_end.py` turns what happens into signals. The table
-of docs/protocol.md is written from `TRANSITIONS`, and a test compares them.
+`TRANSITIONS` is the whole machine: six inner states, and for each signal what becomes of them.
+This module knows no bytes, no timers and no keys; `leg_end.py` turns what happens into signals. The
+table of docs/protocol.md is written from `TRANSITIONS`, and a test compares them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, Flag, auto
+from enum import Enum, Flag, StrEnum, auto
 
 from .settings import LinkMode, Role
 
 
-class Inner(Enum):
+class Inner(StrEnum):
     OFFLINE = "offline"
     DOWN = "down"
     HANDSHAKING = "handshaking"
@@ -136,6 +136,12 @@ TRANSITIONS: tuple[Transition, ...] = (
     *(Transition(state, Signal.MODE_OFFLINE, Inner.OFFLINE) for state in _ANY),
     Transition(Inner.OFFLINE, Signal.MODE_IDLE, Inner.DOWN),
     Transition(Inner.OFFLINE, Signal.MODE_ACTIVE, Inner.DOWN),
+    Transition(
+        Inner.WORKING,
+        Signal.MODE_IDLE,
+        Inner.WORKING,
+        clears=Trouble.LOSS | Trouble.LATENCY | Trouble.FLAPPING,
+    ),
     Transition(Inner.DOWN, Signal.READY, Inner.HANDSHAKING, at=Role.BONDER),
     Transition(Inner.DOWN, Signal.INITIATION, Inner.HANDSHAKING, at=Role.AGGREGATOR),
     Transition(Inner.DOWN, Signal.ECHO, Inner.TESTING),

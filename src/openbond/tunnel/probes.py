@@ -13,6 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
+from typing import Self
 
 from .messages import (
     AGE_LOST,
@@ -24,6 +25,7 @@ from .messages import (
     PROBE,
     PROBE_FLAG_REKEY,
 )
+from .settings import BondSettings
 
 SHORTEST, LONGEST = 0.100, 1.0
 TESTING_INTERVAL = 0.500
@@ -49,6 +51,10 @@ class Timing:
     automatic: bool = True
     interval: float = 0.5
     timeout: float = 3.0
+
+    @classmethod
+    def of(cls, bond: BondSettings) -> Self:
+        return cls(bond.automatic_ping_timing, bond.ping_interval, bond.ping_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ class Prober:
         self.smoothed_rtt: float | None = None
         self.jitter = 0.0
         self.last_echo_at = -inf
-        self.last_heard_at = now  # any authentic datagram of the peer on this leg
+        self.last_heard_at = -inf  # any authentic datagram of the peer on this leg
         self._timing = timing
         self._pace = Pace.SLOW
         self._number = 0
@@ -171,19 +177,22 @@ class Prober:
         self.last_heard_at = self._quiet_since = now
         self._quiet_too_long = False
 
-    def on_echo(self, number: int, held: float, now: float) -> bool:
-        """Take in an echo that the peer held for `held` seconds; report whether we asked for it."""
+    def on_echo(self, number: int, held: float, now: float) -> float | None:
+        """Take in an echo that the peer held for `held` seconds.
+
+        Returns when its probe was sent, or None for an echo that we did not ask for.
+        """
         flight = self._in_flight.pop(number, None)
         sent_at = self._overdue.pop(number, None) if flight is None else flight.sent_at
         if sent_at is None:
-            return False
+            return None
         self._update_rtt(max(0.0, now - sent_at - max(0.0, held)))
         self.last_echo_at = now
         self._unanswered = 0
         if self._run == 0:
             self._run_began_at = now
         self._run += 1
-        return True
+        return sent_at
 
     # -- what to do -------------------------------------------------------------------------------
 

@@ -153,17 +153,28 @@ class Session:
         return True
 
     def reconfigure(self, bond: BondSettings, now: float) -> None:
-        """Take new settings. Other keys end the session at once; another mode asks for a rekey."""
-        old, self._bond = self._bond, bond
+        """Take new settings. Other keys end the session at once; another mode asks for a rekey.
+
+        Raises ValueError for unusable keys, and then changes nothing.
+        """
+        identity = identity_of(bond)
+        old, self._bond, self._identity = self._bond, bond, identity
         if _trust(old) != _trust(bond):
-            self._identity = identity_of(bond)
-            self._forget_all()
+            self.forget_all()
+            self._newest_number = (0, 0)
+            self._cookie = (b"", -inf)
         elif old.handshake_interval != bond.handshake_interval and self.current is not None:
-            self._set_interval(self.current.born_at)
+            self._set_interval(self.current.born_at, now)
         if (old.security, old.cipher) != (bond.security, bond.cipher):
             self._wish_since = now
         if _trust(old) != _trust(bond) or self._wish_since == now:
             self._restart(now)
+
+    def forget_all(self) -> None:
+        """End the session and whatever is under way: the leg is offline, or has another peer."""
+        self._attempt = None
+        for session in list(self.keypairs):
+            self._forget(session)
 
     def on_peer_wish(self, keypair: Keypair, now: float) -> None:
         """The aggregator asks for a rekey in a probe under `keypair`."""
@@ -249,16 +260,16 @@ class Session:
         self._expire(self.current, now + ACCEPT_OLD_FOR)
         self.current = keypair
         self.handshakes += 1
-        self._set_interval(now)
+        self._set_interval(now, now)
 
-    def _set_interval(self, since: float) -> None:
+    def _set_interval(self, since: float, now: float) -> None:
         interval = self._bond.handshake_interval
         if interval <= 0:
             self._rekey_at = self._forget_at = inf
             return
-        due = since + self._spread(interval, INTERVAL_SPREAD)
+        due = since + self.spread(interval, INTERVAL_SPREAD)
         self._rekey_at = due if self._bond.role is Role.BONDER else inf
-        self._forget_at = due + GRACE
+        self._forget_at = max(due, now) + GRACE
 
     def _restart(self, now: float) -> None:
         self._attempt = None
@@ -279,12 +290,6 @@ class Session:
         elif keypair is self.current:
             self.current = None
             self._rekey_at = self._forget_at = inf
-
-    def _forget_all(self) -> None:
-        for session in list(self.keypairs):
-            self._forget(session)
-        self._newest_number = (0, 0)
-        self._cookie = (b"", -inf)
 
     def _new_initiation(self, identity: Identity) -> SentInitiation:
         self._count += 1
@@ -308,9 +313,10 @@ class Session:
         if attempt.sent <= len(FIRST_REPEATS):
             return FIRST_REPEATS[attempt.sent - 1]
         eager = now < attempt.began_at + EAGER_FOR
-        return self._spread(REPEAT_EAGER if eager else REPEAT_PATIENT, REPEAT_SPREAD)
+        return self.spread(REPEAT_EAGER if eager else REPEAT_PATIENT, REPEAT_SPREAD)
 
-    def _spread(self, seconds: float, fraction: float) -> float:
+    def spread(self, seconds: float, fraction: float) -> float:
+        """Draw from `seconds` ± `fraction`, so that legs do not act all at once."""
         chance = int.from_bytes(self._entropy(2), "big") / 0xFFFF
         return seconds * (1 + fraction * (2 * chance - 1))
 
