@@ -254,7 +254,7 @@ class LegEnd:
         return self.dialogue.prober.jitter
 
     @property
-    def loss(self) -> float | None:
+    def send_loss(self) -> float | None:
         """Of what we sent over the last 10 s, as the peer counts it; None: too little to say."""
         return self._standing.judgement.loss.loss
 
