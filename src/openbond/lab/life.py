@@ -8,7 +8,7 @@ from socket import socket
 import msgspec
 
 from . import fleet
-from .api import ApiClient
+from .api import ApiClient, ApiRefused
 from .errors import LabError
 from .forwarder import listen_on_path
 from .layout import AGGREGATORS, HOSTS, LINES, NODES, SERVER, SERVER_PORT, AccessLine
@@ -187,7 +187,7 @@ def _start_server(lab: Lab, loopback: socket) -> LabRecord:
     lab.directory.write(record)
     _start_forwarder(lab, [loopback, listen_on_path(lab.directory.server_socket)])
     lab.start_server()
-    wait_until(lambda: _answers(lab), what="the server answers", patience=SERVER_PATIENCE)
+    wait_for_server(lab)
     return record
 
 
@@ -200,14 +200,24 @@ def _start_forwarder(lab: Lab, listeners: Sequence[socket]) -> None:
         listener.close()
 
 
+def wait_for_server(lab: Lab) -> None:
+    """Return when the server answers. Raises LabError with its last words when it does not."""
+    try:
+        wait_until(lambda: _answers(lab), what="the server answers", patience=SERVER_PATIENCE)
+    except LabError as trouble:
+        raise LabError(f"{trouble}\n{lab.programs.last_words('server')}") from trouble
+
+
 def _answers(lab: Lab) -> bool:
     if lab.programs.find("server") is None:
-        raise LabError(f"the server ended:\n{lab.programs.last_words('server')}")
+        raise LabError("the server ended:")
     if not lab.directory.ca_file.exists():
         return False
     try:
         with lab.api() as api:
             api.get("/api/v3/", dict[str, str])
+    except ApiRefused:
+        raise
     except LabError:
         return False
     return True
