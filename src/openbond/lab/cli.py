@@ -34,6 +34,9 @@ R = TypeVar("R")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
 
+# What follows the host belongs to the command, options included.
+AS_TYPED = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+
 Name = Annotated[str, typer.Option(help="Which lab; several may run side by side.")]
 Leg = Annotated[str, typer.Argument(help="1, 2 or 3; or dsl, cable, fibre; or eth1 ...")]
 
@@ -145,7 +148,7 @@ def shape(
     console.print(f"Line {leg} is changed. Watch it: openbond lab status")
 
 
-@app.command("exec", context_settings={"ignore_unknown_options": True})
+@app.command("exec", context_settings=AS_TYPED)
 @in_sentences
 def execute(
     host: Annotated[str, typer.Argument(help="customer, bonder, agg1, internet, server ...")],
