@@ -52,9 +52,7 @@ def routing_groups_visible_to(viewer: Viewer) -> QuerySet[RoutingGroup]:
     visible = viewer.in_reach_or(viewer.shared.aggregators)
     rows = RoutingGroup.objects.filter(visible).select_related("space")
     members = viewer.in_reach("aggregators__space")
-    return rows.annotate(
-        aggregator_count=Count("aggregators", filter=members, distinct=True)
-    )
+    return rows.annotate(aggregator_count=Count("aggregators", filter=members, distinct=True))
 
 
 def config_updates_visible_to(viewer: Viewer) -> QuerySet[ConfigUpdate]:

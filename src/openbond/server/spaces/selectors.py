@@ -76,3 +76,9 @@ def has_active_administrator() -> bool:
     return User.objects.filter(
         Q(active=True, space__parent__isnull=True, groups__is_builtin=True)
     ).exists()
+
+
+def path_below(*, above: Space, below: Space) -> list[Space]:
+    """Return the spaces from the child of `above` down to `below`, in order."""
+    deeper = Space.objects.filter(closure_below__descendant=below, level__gt=above.level)
+    return list(deeper.order_by("level"))

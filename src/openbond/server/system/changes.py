@@ -24,6 +24,9 @@ class Change:
     def __bool__(self) -> bool:
         return bool(self.after)
 
+    def __add__(self, other: "Change") -> "Change":
+        return Change(before=self.before | other.before, after=self.after | other.after)
+
     def touches(self, names: Iterable[str]) -> bool:
         """Report whether any of `names` changed."""
         return not self.after.keys().isdisjoint(names)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Model
 
 from .models import NamedLock
@@ -12,7 +12,7 @@ class Lock(StrEnum):
     """What is decided one writer at a time, over all processes."""
 
     ADDRESSES = "addresses"  # overlaps of networks and allocations
-    TUNNEL_SUBNETS = "tunnel subnets"  # the lowest free one
+    PORTS = "ports"  # of legs whose own is beyond the last
     ADMINISTRATORS = "administrators"  # the last one stays
 
 
@@ -22,8 +22,10 @@ def take(lock: Lock) -> None:
     SQLite's IMMEDIATE transactions write one at a time anyway; PostgreSQL locks the row. Locks are
     taken in the order of their definition, so that nobody waits in a circle.
     """
-    if not transaction.get_connection().in_atomic_block:
+    if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("a lock lives as long as a transaction")
+    if not connection.features.has_select_for_update:
+        return
     NamedLock.objects.get_or_create(name=lock.value)
     NamedLock.objects.select_for_update().get(name=lock.value)
 

@@ -47,7 +47,7 @@ class Bond(Dated):
     )
     current_aggregator = models.ForeignKey(Aggregator, models.PROTECT, related_name="bonds_current")
     qos_profile = models.ForeignKey(QosProfile, models.PROTECT, null=True, related_name="bonds")
-    tunnel_number = models.BigIntegerField(unique=True, editable=False)
+    tunnel_number = models.BigIntegerField(editable=False)
     sealed_secret = models.TextField(editable=False)
     compression = models.BooleanField(default=False)
     clamp_tcp = models.BooleanField(default=True)
@@ -84,6 +84,7 @@ class Bond(Dated):
     class Meta:
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tunnel_number"], name="bond_tunnel_number_unique"),
             models.CheckConstraint(
                 condition=Q(secondary_aggregator__isnull=True)
                 | ~Q(secondary_aggregator=F("aggregator")),

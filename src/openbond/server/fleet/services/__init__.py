@@ -8,7 +8,7 @@ from .aggregators import (
     write_aggregator,
 )
 from .config_updates import request_config_update
-from .nodes import NodeChanges, NodeOptions, bury, new_node_key, write_node
+from .nodes import NodeChanges, NodeOptions, bury, insert_node, node_defaults, write_node
 from .routing_groups import create_routing_group, delete_routing_group, update_routing_group
 
 __all__ = [
@@ -21,7 +21,8 @@ __all__ = [
     "create_routing_group",
     "delete_aggregator",
     "delete_routing_group",
-    "new_node_key",
+    "insert_node",
+    "node_defaults",
     "request_config_update",
     "update_routing_group",
     "write_aggregator",

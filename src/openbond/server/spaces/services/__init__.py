@@ -1,6 +1,6 @@
 """Writes to spaces, users, groups and tokens. `by` is who writes: a Viewer, or the server."""
 
-from .groups import create_group, delete_group, update_group
+from .groups import create_group, delete_group, install_group, update_group
 from .spaces import SpaceChanges, create_space, delete_space, write_space
 from .tokens import IssuedToken, create_token, delete_token, note_token_use
 from .users import UserChanges, create_user, delete_user, note_login, update_user
@@ -17,6 +17,7 @@ __all__ = [
     "delete_space",
     "delete_token",
     "delete_user",
+    "install_group",
     "note_login",
     "note_token_use",
     "update_group",

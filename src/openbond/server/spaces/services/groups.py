@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from openbond.server.errors import InUse, InvalidFields, Protected
 from openbond.server.spaces.models import Group, GroupGrant
-from openbond.server.spaces.permissions import PERMISSIONS
+from openbond.server.spaces.permissions import ADMINISTRATOR, PERMISSIONS
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import UNIQUE_NAME, refusing
@@ -31,6 +31,16 @@ def create_group(*, by: Actor, name: str, permissions: Iterable[str] = ()) -> Gr
     _grant(group, codes)
     change = Change(after={"name": name, "permissions": sorted(codes)})
     record(by=by, action="create", row=group, change=change, now=now)
+    return group
+
+
+@transaction.atomic
+def install_group(*, by: Actor, name: str, codes: Iterable[str]) -> Group:
+    """Make a default group; Administrator is built in and grants every code, later ones too."""
+    group = create_group(by=by, name=name, permissions=codes)
+    if name == ADMINISTRATOR:
+        group.is_builtin = True
+        group.save(update_fields=["is_builtin"])
     return group
 
 

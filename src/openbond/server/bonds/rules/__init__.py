@@ -1,0 +1,1 @@
+"""Arithmetic about bonds, legs and routing objects. No database, no clock, no dice."""

@@ -1,0 +1,25 @@
+"""Reads of routing objects, from who asks."""
+
+from django.db.models import QuerySet
+
+from openbond.server.bonds.models import ConnectedIP, CpeNatIP, Route
+from openbond.server.bonds.rules.routing import Connected, connected
+from openbond.server.spaces.viewer import Viewer
+
+
+def connected_ips_visible_to(viewer: Viewer) -> QuerySet[ConnectedIP]:
+    return ConnectedIP.objects.filter(viewer.in_reach("bond__space"))
+
+
+def cpe_nat_ips_visible_to(viewer: Viewer) -> QuerySet[CpeNatIP]:
+    return CpeNatIP.objects.filter(viewer.in_reach("bond__space"))
+
+
+def routes_visible_to(viewer: Viewer) -> QuerySet[Route]:
+    return Route.objects.filter(viewer.in_reach("bond__space"))
+
+
+def connected_networks(bond_id: int) -> list[Connected]:
+    """Return the connected IPs of a bond as the rules see them, enabled or not."""
+    rows = ConnectedIP.objects.filter(bond_id=bond_id).values("interface", "ip", "prefix")
+    return [connected(**row) for row in rows]
