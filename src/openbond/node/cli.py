@@ -8,11 +8,15 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from openbond.node import enrolment, store
+from openbond.node import clock, enrolment, store
+from openbond.node.agent.door import Fetch, Ping, Question, Status, StatusAnswer, ask_agent
+from openbond.node.agent.start import run_agent
 from openbond.node.errors import NodeError, NotPrivileged
+from openbond.node.lines import NoAnswer
 from openbond.node.locks import held
 from openbond.node.paths import Paths
 from openbond.node.programs import Program
+from openbond.node.status_lines import status_lines
 from openbond.node.supervisor.supervisor import Supervisor
 
 T = TypeVar("T")
@@ -21,6 +25,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 Root = Annotated[Path, typer.Option(help="All files of this node lie below this directory.")]
 HERE = Path("/")
+# Site pairs ask `ping` and must have an answer within 2 s (behaviour 1.2).
+ANSWER_WITHIN_S = 1.8
 
 
 def run(work: Coroutine[None, None, T]) -> T:
@@ -87,3 +93,46 @@ async def _supervise(paths: Paths, own: list[Program], logs: Path) -> None:
 def agent_program(paths: Paths) -> Program:
     argv = [sys.executable, "-m", "openbond.cli", "node", "agent", "--root", str(paths.root)]
     return Program(name="agent", argv=argv)
+
+
+@app.command()
+def agent(root: Root = HERE) -> None:
+    """Fetch the config, bring the machine to it, report; needs CAP_NET_ADMIN."""
+    run(run_agent(Paths(root.absolute())))
+
+
+@app.command()
+def status(root: Root = HERE) -> None:
+    """Print revision, state of each leg, contact with the server and the last error."""
+    answer = _ask(root, Status())
+    for line in status_lines(answer, now_ms=clock.wall_ms()):
+        typer.echo(line)
+
+
+@app.command()
+def ping(root: Root = HERE) -> None:
+    """Exit with 0 while all programs of the node are alive, else with 1; within 2 s."""
+    silent = _ask(root, Ping()).silent
+    if silent:
+        typer.echo(f"Silent: {', '.join(silent)}.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def fetch(root: Root = HERE) -> None:
+    """Fetch and apply the whole config now."""
+    _ask(root, Fetch())
+    typer.echo("Asked the agent to fetch; see `openbond node status`.")
+
+
+def _ask(root: Path, question: Question) -> StatusAnswer:
+    socket_path = Paths(root.absolute()).agent_socket
+    try:
+        return asyncio.run(ask_agent(socket_path, question, within_s=ANSWER_WITHIN_S))
+    except NoAnswer as silence:
+        typer.echo(
+            f"The agent does not answer at {socket_path} ({silence}): start it with "
+            "`openbond node supervisor`.",
+            err=True,
+        )
+        raise typer.Exit(1) from silence

@@ -33,7 +33,12 @@ def write(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:
 
 def write_value(path: Path, value: object, *, mode: int = PUBLIC) -> None:
     """Write a msgspec value as JSON."""
-    write(path, msgspec.json.encode(value), mode=mode)
+    write(path, encoded(value), mode=mode)
+
+
+def encoded(value: object) -> bytes:
+    """Return the JSON that write_value puts on disk."""
+    return msgspec.json.encode(value)
 
 
 def read(path: Path) -> bytes | None:

@@ -82,3 +82,9 @@ def _arguments(kernel: Kernel, route: Route) -> dict[str, object]:
     found["oif"] = index_of(kernel, route.interface)
     # A route without a gateway leads straight onto the network.
     return found if route.gateway is not None else {**found, "scope": "link"}
+
+
+def has_default_route(text: str) -> bool:
+    """Report whether the main table, as /proc/net/route shows it, leads anywhere else."""
+    rows = (line.split() for line in text.splitlines()[1:])
+    return any(len(row) > 7 and row[1] == "00000000" and row[7] == "00000000" for row in rows)

@@ -1,0 +1,269 @@
+"""The agent's program: joins the parts and runs their loops; it never gives up (behaviour 1.5)."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from openbond.node import clock, daemon_messages, store
+from openbond.node.channel import trust
+from openbond.node.channel.addresses import ServerAddresses
+from openbond.node.channel.client import Channel, Transport
+from openbond.node.channel.enrol import enrol
+from openbond.node.channel.numbers import RisingNumbers
+from openbond.node.configs import ConfigStore
+from openbond.node.identity import Identity, renewal_is_due
+from openbond.node.linux.dhcp import read_leases
+from openbond.node.linux.host import LinuxHost
+from openbond.node.linux.monitor import KernelMonitor
+from openbond.node.paths import Paths
+from openbond.node.plan.facts import Facts, Machine
+from openbond.node.report_queue import ReportQueue
+from openbond.node.settings import NodeSettings
+from openbond.node.verify import Verifier
+from openbond.wire.config import NodeContent
+
+from .acting import Actor
+from .daemons import Daemons
+from .door import Door, Fetch, Ping, Question, StatusAnswer
+from .keeper import Applied, Keeper
+from .known import Known
+from .legs import LegEvents
+from .lifecycle import Lifecycle
+from .polling import Poller
+from .readiness import obstacles
+from .reporting import Reporter
+from .supervision import Supervision
+from .telling import Telling
+from .tunnels import TunnelStates
+from .watching import Watch
+
+log = structlog.get_logger()
+
+ATTACH_WITHIN_S = 2.0
+LOOK_EVERY_S = 0.5
+RENEWAL_EVERY_S = 3600.0
+RESTART_LOOP_S = 1.0
+
+
+class Agent:
+    """One enrolled node's agent."""
+
+    def __init__(self, paths: Paths, settings: NodeSettings, identity: Identity) -> None:
+        self._paths = paths
+        self._settings = settings
+        self._known = Known(_machine(paths, settings))
+        self._tunnels = TunnelStates()
+        self._obstacles: dict[tuple[int, int], str] = {}
+        self._reporter = Reporter(ReportQueue(paths.reports))
+        self._supervision = Supervision(paths)
+        self._legs = LegEvents(
+            self._known,
+            self._tunnels,
+            self._reporter,
+            changed=self._wake,
+            leg_lost=self._on_leg_lost,
+            leg_back=self._on_leg_back,
+        )
+        self._daemons = Daemons(paths.root, self._legs.on_event, self._legs.on_status)
+        self._keeper = Keeper(
+            LinuxHost(paths), self._daemons, self._facts, self._supervision, self._on_kept
+        )
+        self._actor = Actor(paths, self._keeper, self._daemons, self._supervision)
+        self._telling = Telling(self._known, self._keeper, self._daemons, self._reporter)
+        self._lifecycle = Lifecycle(
+            ConfigStore(paths),
+            Verifier(identity.node_id, identity.authorities),
+            self._keeper,
+            self._reporter,
+            self._tunnels,
+            self._on_applied,
+        )
+        self._poller = Poller(paths, self._lifecycle, self._enrol_again)
+        self._channel = self._open_channel(identity)
+        self._watch = Watch(self._supervision, self._daemons, self._reporter)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT. The kernel is left as it is: the tunnels go on."""
+        self._known.leases = read_leases(self._paths.leases, now=clock.wall_ms() / 1000)
+        door = await Door(self._paths.agent_socket, self._answer).open()
+        monitor = KernelMonitor(self._wake)
+        monitor.start()
+        await self._lifecycle.boot(self._attach)
+        loops = [
+            asyncio.create_task(_for_ever(name, loop))
+            for name, loop in {
+                "keep": self._keeper.keep,
+                "lifecycle": self._lifecycle.run,
+                "poll": lambda: self._poller.run(self._channel),
+                "report": lambda: self._reporter.run(self._channel),
+                "watch": self._watch.run,
+                "look": self._look,
+                "states": self._telling.tell_states,
+                "rates": self._telling.tell_rates,
+                "renew": self._renew,
+            }.items()
+        ]
+        self._telling.tell_now()
+        await _asked_to_end()
+        door.close()
+        monitor.close()
+        await _cancelled(loops)
+        await self._daemons.close()
+        await self._channel.transport.close()
+
+    # ------------------------------------------------------------------------------ what changed
+
+    def _wake(self) -> None:
+        self._keeper.again.set()
+
+    def _on_leg_lost(self, leg_id: int) -> None:
+        self._channel.transport.way_lost(leg_id)
+
+    def _on_leg_back(self) -> None:
+        # Perhaps the only leg by which the server can be reached: do not wait out a long pause.
+        self._poller.retry.nudge()
+        self._reporter.retry.nudge()
+
+    def _on_applied(self, content: NodeContent) -> None:
+        self._actor.on_applied(content)
+        self._telling.tell_now()
+
+    def _on_kept(self, content: NodeContent, applied: Applied) -> None:
+        """Tell the daemons which legs lost, or got back, what they need."""
+        self._known.observed = self._keeper.observed
+        found = {}
+        for bond_id, leg_id, why in obstacles(content, self._facts(content), self._keeper.observed):
+            found[bond_id, leg_id] = why
+            before = self._obstacles.get((bond_id, leg_id), "")
+            if why and not before:
+                self._daemons.tell(bond_id, daemon_messages.LegDown(leg_id=leg_id, why=why))
+                self._on_leg_lost(leg_id)
+            elif before and not why:
+                self._daemons.tell(bond_id, daemon_messages.LegReady(leg_id=leg_id))
+                self._on_leg_back()
+        self._obstacles = found
+
+    async def _look(self) -> None:
+        """Look for new leases, and for networks that fall due to be withdrawn."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            leases = read_leases(self._paths.leases, now=clock.wall_ms() / 1000)
+            due = self._known.announcements.next_change()
+            if leases != self._known.leases:
+                self._known.leases = leases
+                self._wake()
+            elif due is not None and clock.monotonic() >= due:
+                self._known.announcements.settle(now=clock.monotonic())
+                self._wake()
+
+    def _facts(self, content: NodeContent) -> Facts:
+        return self._known.facts(content, now=clock.monotonic())
+
+    async def _attach(self, content: NodeContent) -> None:
+        """Find the daemons that run, so that the first look changes nothing they rely on."""
+        self._daemons.attach(bond.id for bond in content.bonds)
+        for bond in content.bonds:
+            if daemon_messages.socket_path(self._paths.root, bond.id).exists():
+                self._known.announcements.adopt(bond.id, now=clock.monotonic())
+        await self._daemons.wait_attached(within_s=ATTACH_WITHIN_S)
+
+    # ----------------------------------------------------------------------------------- channel
+
+    def _open_channel(self, identity: Identity) -> Channel:
+        transport = Transport(
+            self._settings.server,
+            trust.checked(self._authority()),
+            ways=lambda: self._known.ways(self._keeper.content),
+            addresses=ServerAddresses(self._paths.addresses),
+        )
+        return Channel(transport, identity, RisingNumbers(self._paths.numbers))
+
+    def _authority(self) -> str | None:
+        known = store.read(self._paths.ca)
+        return known.decode() if known else None
+
+    async def _enrol_again(self) -> None:
+        """Get a new certificate for the same keys (behaviour 1.4). Raises NodeError."""
+        ways = self._known.ways(self._keeper.content)
+        self._channel.identity = await enrol(
+            self._paths,
+            self._settings.server,
+            self._settings.node_key,
+            ca_pem=self._authority(),
+            ways=ways,
+        )
+        log.info("enrolled again", node=self._channel.identity.node_id)
+
+    async def _renew(self) -> None:
+        while True:
+            now = datetime.fromtimestamp(clock.wall_ms() / 1000, UTC)
+            if renewal_is_due(self._channel.identity.certificate, now):
+                await self._enrol_again()
+            await asyncio.sleep(RENEWAL_EVERY_S)
+
+    # -------------------------------------------------------------------------------------- door
+
+    async def _answer(self, question: Question) -> StatusAnswer:
+        if isinstance(question, Ping):
+            return StatusAnswer(silent=await self._watch.silent())
+        if isinstance(question, Fetch):
+            self._poller.fetch()
+        return await self._status()
+
+    async def _status(self) -> StatusAnswer:
+        lifecycle, content = self._lifecycle, self._keeper.content
+        good, trying = lifecycle.last_good, lifecycle.trying
+        return StatusAnswer(
+            node_id=self._channel.identity.node_id,
+            name=content.name if content else "",
+            server=str(self._settings.server),
+            revision=good.envelope.revision if good else 0,
+            trying=trying.envelope.revision if trying else 0,
+            last_contact_ms=self._poller.last_exchange_ms,
+            last_error=lifecycle.last_error,
+            reports_waiting=self._reporter.waiting,
+            legs=await self._telling.legs(),
+            warnings=[*self._keeper.last.warnings, *self._legs.warning_list()],
+            failures=list(self._keeper.last.failures),
+        )
+
+
+async def _for_ever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop; a defect in it is logged and the loop begins again: the agent never exits."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("a loop of the agent failed and begins again", loop=name)
+            await asyncio.sleep(RESTART_LOOP_S)
+
+
+async def _asked_to_end() -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _machine(paths: Paths, settings: NodeSettings) -> Machine:
+    command = (sys.executable, "-m", "openbond.cli", "node", "tunnel")
+    return Machine(
+        tunnel_key=str(paths.tunnel_key),
+        dhcp_hook=str(paths.dhcp_hook),
+        leases=str(paths.leases),
+        tunnel_argv=(*command, "--root", str(paths.root), "--bond"),
+        route_table=settings.route_table,
+    )

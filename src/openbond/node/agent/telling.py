@@ -1,0 +1,100 @@
+"""What the node tells the server by the clock: states every 60 s, rates by the config (§3.3)."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from openbond.node import clock
+from openbond.node.daemon_messages import StatusAnswer
+from openbond.wire.config import NodeContent
+from openbond.wire.reports import BondRates, LegFacts, NodeState
+from openbond.wire.states import NodeKind
+
+from .daemons import Daemons
+from .keeper import Keeper
+from .known import Known
+from .rates import Reading, rates_between, reading_of
+from .reporting import Reporter
+from .states import leg_facts
+
+STATES_EVERY_S = 60.0
+LEAST_RATES_S = 5.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Telling:
+    """The reports that repeat."""
+
+    def __init__(self, known: Known, keeper: Keeper, daemons: Daemons, reporter: Reporter) -> None:
+        self._known = known
+        self._keeper = keeper
+        self._daemons = daemons
+        self._reporter = reporter
+        self._readings: dict[int, Reading] = {}
+        self._boot_id = _boot_id()
+        self._now = asyncio.Event()
+
+    def tell_now(self) -> None:
+        self._now.set()
+
+    async def tell_states(self) -> None:
+        """Report all states for ever: every 60 s, and when asked."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._now.wait(), STATES_EVERY_S)
+            self._now.clear()
+            self._tell_states(await self.legs())
+
+    def _tell_states(self, legs: list[LegFacts]) -> None:
+        self._reporter.add(
+            lambda number: NodeState(
+                number=number, at_ms=clock.wall_ms(), boot_id=self._boot_id, legs=legs
+            )
+        )
+
+    async def legs(self) -> list[LegFacts]:
+        """Return what is known of all legs now."""
+        content = self._keeper.content
+        if content is None:
+            return []
+        facts = self._known.facts(content, now=clock.monotonic())
+        return leg_facts(content, await self._daemons.statuses(), facts)
+
+    async def tell_rates(self) -> None:
+        """Report a bonder's rates for ever, as often as its config says."""
+        while True:
+            content = self._keeper.content
+            interval = content.metric_collection_interval_ms / 1000 if content else 0.0
+            await asyncio.sleep(max(LEAST_RATES_S, interval))
+            if content is not None and content.kind is NodeKind.BONDER:
+                self._tell_rates(content, await self._daemons.statuses())
+
+    def _tell_rates(self, content: NodeContent, statuses: dict[int, StatusAnswer]) -> None:
+        now = clock.monotonic()
+        for bond in content.bonds:
+            status = statuses.get(bond.id)
+            if status is None:
+                continue
+            before, after = self._readings.get(bond.id), reading_of(status, now)
+            self._readings[bond.id] = after
+            rates = rates_between(before, after)
+            if rates is not None:
+                self._add_rates(bond.id, *rates)
+
+    def _add_rates(self, bond_id: int, download: int, upload: int) -> None:
+        self._reporter.add(
+            lambda number: BondRates(
+                number=number,
+                at_ms=clock.wall_ms(),
+                bond_id=bond_id,
+                download_bps=download,
+                upload_bps=upload,
+            )
+        )
+
+
+def _boot_id() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
