@@ -10,10 +10,11 @@ from collections import Counter
 
 from cryptography.exceptions import InvalidTag
 
+from .cookies import Address
 from .drops import Drop
 from .join import WHOLE, Item
 from .keypair import NONCE_PREFIX, Keypair
-from .leg_end import Address, LegEnd
+from .leg_end import LegEnd
 from .messages import BUNDLED, HEADER, PACKET_HEADER, SEGMENT_HEADER, TAG_SIZE, Type
 from .reorder import Order
 
@@ -39,6 +40,7 @@ class Inbound:
         size: of each datagram but the last, as UDP_GRO said it; at least 1.
         """
         has_control = False
+        self.octets += len(octets)
         at, end = 0, len(octets)
         while at < end:
             kind = octets[at]

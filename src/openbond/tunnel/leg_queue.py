@@ -5,6 +5,7 @@ sending, probes may pass, and what still waits when a leg fails goes to the othe
 """
 
 from collections import deque
+from math import inf
 
 from .leg_end import LegEnd
 from .messages import OUTER_IPV4
@@ -30,6 +31,7 @@ class LegQueue:
         self.datagrams = 0
         self.octets = 0
         self.repaired = 0
+        self.is_blocked = False  # the socket takes nothing more for now
         self._queue: deque[Parcel] = deque()
         self._queued = 0  # octets
 
@@ -69,10 +71,10 @@ class LegQueue:
         """Return what may leave now, sealed. Empty without a session or an address to send to."""
         keypair, address = self.end.keypair, self.end.address
         queue, pacer = self._queue, self.pacer
-        if not queue or keypair is None or address is None:
+        if not queue or keypair is None or address is None or self.is_blocked:
             return []
         builder = RunBuilder(self.id, address)
-        room = pacer.room(now)
+        room, octets_before = pacer.room(now), self.octets
         while queue and room > 0:
             parcel = queue.popleft()
             self._queued -= parcel.octets
@@ -87,12 +89,18 @@ class LegQueue:
             room -= outer
             self._note(parcel, keypair.peer_index, first, outer, now)
         if builder.runs:
-            self.end.on_data_sent(keypair.next_sequence - 1, now)
+            self.end.on_data_sent(keypair.next_sequence - 1, now, self.octets - octets_before)
         return builder.runs
+
+    def charge(self, datagram_octets: int, now: float) -> None:
+        """Note a control message: it skips the queue, yet the line carries it."""
+        self.pacer.charge(datagram_octets + OUTER_IPV4, now)
+        self.datagrams += 1
+        self.octets += datagram_octets + OUTER_IPV4
 
     def get_timer(self) -> float:
         """Return when something that waits may leave."""
-        return self.pacer.opens_at() if self._queue else float("inf")
+        return self.pacer.opens_at() if self._queue and not self.is_blocked else inf
 
     def _note(self, parcel: Parcel, session: int, first: int, outer: int, now: float) -> None:
         self.outbox.on_sent(session, first, parcel, now)

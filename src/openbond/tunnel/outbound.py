@@ -27,11 +27,12 @@ class Outbound:
 
     def __init__(self, settings: BondSettings, *, seed: int, has_vnet_header: bool) -> None:
         self.drops: Counter[str] = Counter()
+        self.inner_octets = 0
         self._cutter = Cutter(FlowNumbers(seed), has_vnet_header=has_vnet_header)
         self._backlog: deque[tuple[float, Parcel]] = deque()
         self._backlog_octets = 0
         self._queues: Sequence[LegQueue] = ()
-        self._eligible: list[LegQueue] = []
+        self._eligible: Sequence[LegQueue] = ()
         self._bound = QUEUE_LEAST
         self._scheduler: Scheduler
         self.reconfigure(settings)
@@ -47,13 +48,13 @@ class Outbound:
         """Take the smallest path MTU of the legs, in bytes of the outer packet."""
         self._cutter.set_path_mtu(path_mtu)
 
-    def set_legs(self, queues: Sequence[LegQueue], eligible: list[LegQueue], delta: float) -> None:
-        """Take the legs, those that may carry data now, and how much their delays differ.
-
-        What waits for a leg that is not eligible any more goes back to be distributed first.
-        """
+    def set_legs(self, queues: Sequence[LegQueue], eligible: Sequence[LegQueue]) -> None:
+        """Take the legs, and those that may carry data now."""
         self._queues = queues
         self._eligible = eligible
+
+    def set_delta(self, delta: float) -> None:
+        """Take how much the delays of the eligible legs differ, in seconds."""
         self._bound = min(QUEUE_MOST, max(QUEUE_LEAST, 2 * delta))
 
     def take_back(self, queue: LegQueue, now: float) -> None:
@@ -67,6 +68,7 @@ class Outbound:
         for parcel in self._cutter.cut(reads):
             self._backlog.append((now, parcel))
             self._backlog_octets += parcel.octets
+            self.inner_octets += parcel.inner_octets
         while self._backlog_octets > BACKLOG_ROOM:
             self._drop_oldest()
 

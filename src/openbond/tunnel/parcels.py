@@ -92,6 +92,11 @@ class Parcel:
         return self.part(0, count), self.part(count, self.count - count)
 
     @property
+    def inner_octets(self) -> int:
+        """What the customer's packet or packets measure, about."""
+        return self.end - self.begin + len(self.headers) if self.headers else len(self.body)
+
+    @property
     def most_octets(self) -> int:
         """What its largest datagram measures on the wire, about."""
         return self.octets if self.count == 1 else self.octets // self.count + 1

@@ -31,14 +31,22 @@ class Run:
 
     __slots__ = ("address", "buffers", "count", "is_open", "leg_id", "octets", "size")
 
-    def __init__(self, leg_id: int, address: Address, buffers: list[bytes], size: int) -> None:
+    def __init__(self, leg_id: int, address: Address, size: int) -> None:
         self.leg_id = leg_id
         self.address = address
-        self.buffers = buffers
+        self.buffers: list[bytes] = []
         self.size = size
-        self.count = 1
-        self.octets = size
-        self.is_open = True  # its last datagram is as long as the others: more may follow
+        self.count = 0
+        self.octets = 0
+        self.is_open = True  # all datagrams are alike so far: more may follow
+
+    @classmethod
+    def of_one(cls, leg_id: int, address: Address, datagram: bytes) -> "Run":
+        """Return the run of a single datagram."""
+        run = cls(leg_id, address, len(datagram))
+        run.buffers.append(datagram)
+        run.count, run.octets, run.is_open = 1, len(datagram), False
+        return run
 
     def datagrams(self) -> list[bytes]:
         """Return the datagrams one by one, for a kernel without UDP_SEGMENT."""
@@ -67,36 +75,27 @@ class RunBuilder:
         return octets
 
     def _lay(self, buffers: list[bytes], size: int, count: int, octets: int) -> None:
-        last_size = octets - size * (count - 1)
-        run = self.runs[-1] if self.runs else None
-        if run is None or not run.is_open or not _fits(run, size, count, octets):
-            self._begin(buffers, size, count, octets)
-            run = self.runs[-1]
-        else:
-            run.buffers += buffers
-            run.count += count
-            run.octets += octets
-        run.is_open = last_size == run.size
-
-    def _begin(self, buffers: list[bytes], size: int, count: int, octets: int) -> None:
-        """Open new runs; all but the last are full."""
-        most = min(SEGMENTS_MOST, OCTETS_MOST // size)
+        """Lay datagrams into the open run as far as they fit, the rest into new ones."""
         per_datagram = len(buffers) // count
-        for done in range(0, count, most):
-            part = min(most, count - done)
-            at = done * per_datagram
-            cut = buffers[at : at + part * per_datagram] if count > most else buffers
-            run = Run(self._leg_id, self._address, cut, size)
-            run.count = part
-            run.octets = min(part * size, octets - done * size)
-            run.is_open = False
+        done = 0
+        while done < count:
+            left = octets - done * size
+            run = self._open_run(min(size, left))
+            most = min(SEGMENTS_MOST, OCTETS_MOST // run.size) - run.count
+            part = min(count - done, most) if size >= run.size else 1
+            run.buffers += buffers[done * per_datagram : (done + part) * per_datagram]
+            run.count += part
+            run.octets += min(part * size, left)
+            run.is_open = part < most and run.octets == run.count * run.size
+            done += part
+
+    def _open_run(self, size: int) -> Run:
+        """Return the run that a datagram of `size` may join; a shorter one may close it."""
+        run = self.runs[-1] if self.runs else None
+        if run is None or not run.is_open or size > run.size:
+            run = Run(self._leg_id, self._address, size)
             self.runs.append(run)
-
-
-def _fits(run: Run, size: int, count: int, octets: int) -> bool:
-    """Say whether datagrams of `size` may follow in the run: one shorter one may, too."""
-    alike = size == run.size or (size < run.size and count == 1)
-    return alike and run.count + count <= SEGMENTS_MOST and run.octets + octets <= OCTETS_MOST
+        return run
 
 
 def _seal_single(parcel: Parcel, keypair: Keypair, first: int) -> bytes:

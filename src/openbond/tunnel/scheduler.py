@@ -27,7 +27,15 @@ class Scheduler(Protocol):
 
 
 class EarliestArrival:
-    """`idmpq`: each packet goes where it will arrive first."""
+    """`idmpq`: each packet goes where it will arrive first.
+
+    Super-packets that follow each other stay on one leg for a QUANTUM, while no other is better
+    by more than that: the far end then gets them in order and joins them.
+    """
+
+    def __init__(self) -> None:
+        self._last: LegQueue | None = None
+        self._stays = 0.0  # seconds of its speed that the last leg may still be given
 
     def choose(self, parcel: Parcel, legs: Sequence[LegQueue], now: float) -> tuple[LegQueue, int]:
         octets = parcel.octets // parcel.count
@@ -40,9 +48,20 @@ class EarliestArrival:
                 second_at = at
         if parcel.count == 1:
             return best, 1
+        last = self._last
+        if (
+            last is not None
+            and self._stays > 0
+            and last in legs
+            and last.arrival(octets, now) < best_at + QUANTUM
+        ):
+            best = last
+        if best is not self._last or self._stays <= 0:
+            self._last, self._stays = best, max(second_at - best_at, QUANTUM)
         per_datagram = octets * 8 / best.pacer.bps
-        fits = min(parcel.count, max(second_at - best_at, QUANTUM) / per_datagram)
-        return best, max(1, int(fits))
+        count = max(1, min(parcel.count, int(self._stays / per_datagram)))
+        self._stays -= count * per_datagram
+        return best, count
 
 
 class WeightedRoundRobin:
