@@ -13,7 +13,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", required=True)
-        parser.add_argument("--password", required=True)
+        parser.add_argument(
+            "--password"
+        )  # not "required": Django would put it on a command line of its own, where a
+        # password that begins with a hyphen is taken for an option
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         administrator = FirstAdministrator(email=options["email"], password=options["password"])
