@@ -1,0 +1,41 @@
+"""What every test of the server stands on: the chosen database, and one small world."""
+
+import os
+from datetime import datetime
+
+import pytest
+from django.conf import settings
+
+from tests.databases import database_for_tests, use
+from tests.world import World, create_world
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # argon2 is slow on purpose; a world has several users. That it is the first hasher of the
+    # installation has its own test.
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        *settings.PASSWORD_HASHERS,
+    ]
+
+
+def pytest_report_header() -> str:
+    return f"database: {os.environ.get('OPENBOND_TEST_DATABASE', 'sqlite')}"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> None:
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    use(database_for_tests(directory=tmp_path_factory.mktemp("database"), worker=worker))
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return create_world()
+
+
+@pytest.fixture
+def now(world: World) -> datetime:
+    return world.now
