@@ -77,7 +77,9 @@ class Transport:
 
     async def _forget_all_but(self, ways: Sequence[Way]) -> None:
         for way in set(self._clients) - set(ways):
-            await self._clients.pop(way).close()
+            # What is under way may still be answered; it is closed at a later look.
+            if not self._clients[way].is_busy:
+                await self._clients.pop(way).close()
 
     async def _send_by(self, way: Way, make: Callable[[], Request]) -> httpx.Response:
         client = self._client(way)

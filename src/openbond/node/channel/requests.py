@@ -37,6 +37,7 @@ class WayClient:
 
     def __init__(self, way: Way, server: ServerAddress, context: ssl.SSLContext) -> None:
         self._server = server
+        self._under_way = 0
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
                 verify=context,
@@ -53,6 +54,17 @@ class WayClient:
 
         Raises httpx.TransportError when no answer came.
         """
+        self._under_way += 1
+        try:
+            return await self._send(request, address)
+        finally:
+            self._under_way -= 1
+
+    @property
+    def is_busy(self) -> bool:
+        return self._under_way > 0
+
+    async def _send(self, request: Request, address: str) -> httpx.Response:
         host = f"[{address}]" if ":" in address else address
         return await self._client.request(
             request.method,

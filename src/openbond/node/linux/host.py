@@ -116,18 +116,14 @@ class LinuxHost:
             if isinstance(step, Add):
                 program = programs.Program(name=item.name, argv=list(item.argv))
                 programs.write_program(self._paths.programs, program)
-            elif not self._is_replaced(item):
+            else:
                 programs.remove_program(self._paths.programs, item.name)
         elif isinstance(item, SettingsFile):
             path = settings_path(self._paths.root, item.bond_id)
             if isinstance(step, Add):
                 store.write(path, item.text, mode=store.PRIVATE)
-            elif store.read(path) == item.text:
+            else:
                 store.remove(path)
-
-    def _is_replaced(self, item: RunningProgram) -> bool:
-        """Adding comes first: the file may hold the successor already."""
-        return all(present != item for present in self._programs())
 
     def _programs(self) -> frozenset[RunningProgram]:
         found = programs.read_programs(self._paths.programs).values()

@@ -20,7 +20,10 @@ def path_of(item: Sysctl) -> Path:
 
 
 def observe_sysctls(wanted: Iterable[Sysctl]) -> dict[str, str]:
-    """Return the values of the wanted settings. One that this kernel lacks counts as reached."""
+    """Return the values of the wanted settings, by key.
+
+    One that this kernel lacks counts as reached; one of an interface not there yet does not.
+    """
     return {item.key: _value(item) for item in wanted}
 
 
@@ -28,7 +31,11 @@ def _value(item: Sysctl) -> str:
     try:
         return path_of(item).read_text().strip()
     except OSError:
-        return item.value
+        return item.value if _has_place(item) else ""
+
+
+def _has_place(item: Sysctl) -> bool:
+    return item.interface is None or PLACE.joinpath("net/ipv4/conf", item.interface).exists()
 
 
 def set_sysctl(item: Sysctl) -> None:

@@ -59,6 +59,7 @@ def _wish_bond(wishes: Wishes, kind: NodeKind, bond: BondConfig, facts: Facts) -
     wishes.device(Device(name), about)
     wishes.setting(LinkMtu(name, inner_mtu(bond, facts)), about)
     wishes.setting(LinkUp(name, True), about)
+    wishes.setting(Sysctl(f"net.ipv4.conf.{name}.promote_secondaries", "1", name), about)
     # Replies may come by another way than the kernel would send: the tunnel checks sources itself.
     wishes.setting(Sysctl(f"net.ipv4.conf.{name}.rp_filter", "0", name), about)
     # No link-local address: its chatter would only cross the tunnel to be dropped.

@@ -86,8 +86,8 @@ def plan(*, desired: Desired, observed: Observed) -> Plan:
         *_added(desired.rules, observed.rules),
         *_added(desired.files, observed.files),
         *_added(desired.programs, observed.programs),
-        *_deleted(desired.programs, observed.programs),
-        *_deleted(desired.files, observed.files),
+        *_ended(desired, observed),
+        *_removed(desired, observed),
         *_deleted(desired.rules, observed.rules),
         *_unrouted(desired.routes, observed.routes),
         *_deleted(desired.addresses, observed.addresses),
@@ -126,6 +126,17 @@ def _added(wanted: Mapping[T, str], present: AbstractSet[T]) -> list[Step]:
 
 def _deleted(wanted: Mapping[T, str], present: AbstractSet[T]) -> list[Step]:
     return [Delete(item) for item in _in_order(present) if item not in wanted]
+
+
+def _ended(desired: Desired, observed: Observed) -> list[Step]:
+    """A program whose arguments changed was replaced by its successor of the same name."""
+    names = {program.name for program in desired.programs}
+    return [Delete(p) for p in _in_order(observed.programs) if p.name not in names]
+
+
+def _removed(desired: Desired, observed: Observed) -> list[Step]:
+    bonds = {file.bond_id for file in desired.files}
+    return [Delete(f) for f in _in_order(observed.files) if f.bond_id not in bonds]
 
 
 def _in_order(items: Iterable[T]) -> list[T]:

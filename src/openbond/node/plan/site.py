@@ -39,6 +39,12 @@ from .wishes import Wishes
 ALL_IPV4 = ip_network("0.0.0.0/0")
 ALL_IPV6 = ip_network("::/0")
 
+# Loose: a packet may come by an interface that the kernel itself would not choose. Promote: the
+# old address of an interface goes without taking the new one with it.
+CUSTOMER_SYSCTLS = {"rp_filter": "2", "promote_secondaries": "1"}
+# Legs may sit in equal networks: ARP only for the leg's own address.
+LEG_SYSCTLS = {**CUSTOMER_SYSCTLS, "arp_ignore": "1", "arp_announce": "2"}
+
 
 def wish_site(wishes: Wishes, bond: BondConfig, facts: Facts) -> None:
     """Wish for the legs of a bond and for the customer's side of it."""
@@ -105,9 +111,7 @@ def _wish_leg_interface(wishes: Wishes, leg: LegConfig, about: str) -> None:
     if leg.interface_mtu:
         wishes.setting(LinkMtu(name, leg.interface_mtu), about)
     wishes.setting(LinkUp(name, True), about)
-    # Legs may sit in equal networks: answer ARP only for the leg's own address, and announce no
-    # other. Loose: a packet may come by a leg that the kernel itself would not choose.
-    for key, value in (("rp_filter", "2"), ("arp_ignore", "1"), ("arp_announce", "2")):
+    for key, value in LEG_SYSCTLS.items():
         wishes.setting(Sysctl(f"net.ipv4.conf.{name}.{key}", value, name), about)
     # A router's advertisement must not give the node a default route by a leg.
     wishes.setting(Sysctl(f"net.ipv6.conf.{name}.accept_ra", "0", name), about)
@@ -149,7 +153,7 @@ def _wish_leg_addressing(
 def _wish_customer_interface(wishes: Wishes, bond: BondConfig, interface: str) -> None:
     about = next(f"connected IP {c.id}" for c in bond.connected_ips if c.interface == interface)
     wishes.setting(LinkUp(interface, True), about)
-    for key, value in (("rp_filter", "2"), ("promote_secondaries", "1")):
+    for key, value in CUSTOMER_SYSCTLS.items():
         wishes.setting(Sysctl(f"net.ipv4.conf.{interface}.{key}", value, interface), about)
     for family in (4, 6):
         rule = Rule(FROM_SITE, site_table(bond.id), family=family, arriving=interface)
