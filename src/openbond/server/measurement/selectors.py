@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from openbond.server.bonds.models import Leg, LegReport
 from openbond.wire.states import ShownState
@@ -32,11 +32,7 @@ def _changes_since(leg: Leg, since: datetime) -> Iterable[LegChange]:
     """Return the rows in the window, and of each source the last one before it."""
     rows = LegChange.objects.filter(leg=leg)
     before = rows.filter(start__lt=since).order_by().values("source").annotate(last=Max("id"))
-    return (
-        rows.filter(start__gte=since)
-        .union(rows.filter(id__in=before.values("last")))
-        .order_by("id")
-    )
+    return rows.filter(Q(start__gte=since) | Q(id__in=before.values("last"))).order_by("id")
 
 
 def _heard(leg: Leg) -> dict[Source, datetime | None]:

@@ -55,24 +55,31 @@ def record_records(*, bond: Bond, at: datetime) -> None:
             offline=leg.link_mode == LinkMode.OFFLINE,
             aggregator_id=bond.current_aggregator_id,
         )
-        moves = list(_moves(leg, seen, now, at))
+        moves = _moves(seen, now)
         if moves:
             now.save(force_insert=seen is None)
-            LegChange.objects.bulk_create(moves)
+            _write_moves(leg, moves, at=max(at, leg.created))
 
 
-def _moves(leg: Leg, seen: LegWatch | None, now: LegWatch, at: datetime) -> Iterable[LegChange]:
-    start = max(at, leg.created)
-    if seen is None or seen.offline != now.offline:
-        mode = ShownState.OFFLINE if now.offline else ShownState.UP
-        yield LegChange(leg=leg, source=Source.MODE, state=mode, start=start)
+def _moves(seen: LegWatch | None, now: LegWatch) -> dict[Source, ShownState]:
+    mode = ShownState.OFFLINE if now.offline else ShownState.UP
     if seen is None:
-        return
+        return {Source.MODE: mode}
+    moves = {Source.MODE: mode} if seen.offline != now.offline else {}
     left_offline = seen.offline and not now.offline
     if left_offline:
-        yield LegChange(leg=leg, source=Source.BONDER, state=ShownState.UNKNOWN, start=start)
+        moves[Source.BONDER] = ShownState.UNKNOWN
     if left_offline or seen.aggregator_id != now.aggregator_id:
-        yield LegChange(leg=leg, source=Source.AGGREGATOR, state=ShownState.UNKNOWN, start=start)
+        moves[Source.AGGREGATOR] = ShownState.UNKNOWN
+    return moves
+
+
+def _write_moves(leg: Leg, moves: Mapping[Source, ShownState], *, at: datetime) -> None:
+    for source, state in moves.items():
+        last = _last_changes(source, [leg.pk]).get(leg.pk)
+        # What an end told of a later moment may be here already; rows stay in order.
+        start = max(at, last.at) if last else at
+        LegChange.objects.create(leg=leg, source=source, state=state, start=start)
 
 
 def _last_changes(source: Source, leg_ids: Iterable[int]) -> dict[int, Change]:
