@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .drops import Drop
-from .messages import HEADER, REKEY_AFTER_PACKETS, TAG_SIZE, Type
+from .messages import ASIDE, HEADER, REKEY_AFTER_PACKETS, TAG_SIZE, Type
 from .replay import ReplayWindow
 from .settings import Cipher, Security
 
@@ -44,13 +44,16 @@ class Keypair:
         peer_index     the session number we write into what we send
         next_sequence  leg sequence of the next datagram we send; the sender of it adds one
         replay         window of authentic datagrams
+        aside_replay   window of MTU_PROBE, whose leg sequences count aside (messages.ASIDE)
         data_replay    window for data: `replay`, but one of its own in security mode `none`, whose
                        data is not authentic and must not move the window of probes
         seal_data, open_data, encrypt, decrypt   see the module
     """
 
     __slots__ = (
+        "_next_aside",
         "agreement",
+        "aside_replay",
         "born_at",
         "data_replay",
         "decrypt",
@@ -85,7 +88,9 @@ class Keypair:
         self.initiator = initiator
         self.born_at = born_at
         self.next_sequence = 1
+        self._next_aside = ASIDE
         self.replay = ReplayWindow()
+        self.aside_replay = ReplayWindow()
         self.data_replay = ReplayWindow() if self.security is Security.NONE else self.replay
         self.encrypt: Callable[..., bytes] | None = None
         self.decrypt: Callable[..., bytes] | None = None
@@ -104,8 +109,13 @@ class Keypair:
 
     def seal_message(self, kind: Type, body: bytes, flags: int = 0) -> bytes:
         """Return a control datagram: header with the next leg sequence, body, tag."""
-        header = HEADER.pack(kind, flags, self.peer_index, self.take_sequences(1))
-        return self.seal_control(header, body)
+        sequence = self._take_aside() if kind is Type.MTU_PROBE else self.take_sequences(1)
+        return self.seal_control(HEADER.pack(kind, flags, self.peer_index, sequence), body)
+
+    def _take_aside(self) -> int:
+        sequence = self._next_aside
+        self._next_aside += 1
+        return sequence
 
     def _choose_primitives(self, send_key: bytes, receive_key: bytes) -> None:
         if self.security is Security.ENCRYPTION:
@@ -130,6 +140,11 @@ class Opened:
     sequence: int
     body: bytes
 
+    @property
+    def counts(self) -> bool:
+        """Report whether its number is one of the row that tells loss and the newest datagram."""
+        return self.sequence < ASIDE
+
 
 def open_sealed(datagram: bytes, keypairs: Mapping[int, Keypair]) -> Opened | Drop:
     """Open a control datagram under the keypair that it names, and remember its number."""
@@ -142,7 +157,8 @@ def open_sealed(datagram: bytes, keypairs: Mapping[int, Keypair]) -> Opened | Dr
     body = keypair.open_control(datagram, HEADER_SIZE)
     if body is None:
         return Drop.BAD_TAG
-    if not keypair.replay.accept(sequence):
+    window = keypair.aside_replay if sequence >= ASIDE else keypair.replay
+    if not window.accept(sequence):
         return Drop.REPLAYED
     return Opened(kind, keypair, sequence, body)
 

@@ -190,6 +190,7 @@ class LegEnd:
         self.dialogue.path_mtu.set_ceiling(leg.path_mtu_ceiling, now)
         self._standing.reconfigure(bond, leg, now)
         self._set_pace(now)
+        self.handle_timer(now)
 
     # -- what to do -------------------------------------------------------------------------------
 
@@ -316,11 +317,11 @@ class LegEnd:
         return drop
 
     def _receive_sealed(self, datagram: bytes, source: Address, now: float) -> Drop | None:
-        opened = open_sealed(datagram, self.keypairs)
-        if isinstance(opened, Drop):
+        if isinstance(opened := open_sealed(datagram, self.keypairs), Drop):
             return opened
-        self._on_authentic(opened.keypair, opened.sequence, source, now)
-        self._on_heard(opened.keypair, opened.sequence, 1, now, is_data=False)
+        if opened.counts:
+            self._on_authentic(opened.keypair, opened.sequence, source, now)
+            self._on_heard(opened.keypair, opened.sequence, 1, now, is_data=False)
         heard = self.dialogue.receive(opened.kind, opened.body, now)
         if isinstance(heard, Probe):
             self._on_probe(heard, opened.keypair, now)
@@ -369,7 +370,7 @@ class LegEnd:
 
     # -- states -----------------------------------------------------------------------------------
 
-    def _on_enter(self, old: Inner, new: Inner, now: float) -> None:
+    def _on_enter(self, new: Inner, now: float) -> None:
         """Do what a change of the inner state brings with it."""
         self._set_pace(now)
         if new is Inner.OFFLINE:
@@ -392,8 +393,7 @@ class LegEnd:
         self.dialogue.prober.set_pace(pace, now)
 
     def _take_path_mtu(self, now: float) -> None:
-        found = self.dialogue.path_mtu.found_to_take()
-        if found is not None:
+        if (found := self.dialogue.path_mtu.found_to_take()) is not None:
             self._events.append(PathMtuFound(self.id, found, now))
 
     def _to_tell(self, now: float) -> ToTell:

@@ -70,6 +70,8 @@ OVERHEAD_TAGGED = HEADER_MOST + TAG_SIZE
 BUNDLE_BELOW = 600
 
 REKEY_AFTER_PACKETS = 2**60
+# MTU_PROBE has leg sequences of its own, from here on: those that do not fit are no loss.
+ASIDE = 2**63
 REPLAY_WINDOW = 8192
 
 # ---------------------------------------------------------------- handshake (behaviour 2.4)
@@ -108,7 +110,8 @@ COMPRESSION_DEFLATE = 1  # raw DEFLATE, mandatory (behaviour 2.11); other bits a
 #            u16 loss over 30 s
 # HEARING    u16 session, u64 highest, u32 heard, u16 delay, u8 count, then `count` times:
 #            u32 distance of the gap's last number below `highest`, u16 length of the gap
-# MTU_PROBE  u32 number, u16 size of the outer packet, then zeros up to that size
+# MTU_PROBE  u32 number, u16 size of the outer packet, then zeros up to that size. Its leg sequence
+#            counts from 2^63 in a row of its own, with a replay window of its own
 # MTU_ACK    u32 number, u16 size
 #
 # Times are microseconds of the sender's clock, modulo 2^32. Ages are ms. Losses are 1/10,000.

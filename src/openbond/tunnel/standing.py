@@ -33,10 +33,10 @@ def pace_of(inner: Inner, leg: LegSettings, *, in_use: bool) -> Pace:
 
 
 class Standing:
-    """`on_enter(old, new, now)` is called at each change of the inner state."""
+    """`on_enter(new, now)` is called at each change of the inner state."""
 
     def __init__(
-        self, bond: BondSettings, leg: LegSettings, on_enter: Callable[[Inner, Inner, float], None]
+        self, bond: BondSettings, leg: LegSettings, on_enter: Callable[[Inner, float], None]
     ) -> None:
         self.judgement = Judgement(bond)
         self.reached_at = -inf
@@ -45,14 +45,11 @@ class Standing:
         self._machine = LegMachine(role=bond.role, facts=Facts(mode=leg.mode))
         self._patient_until = inf
         self._events: deque[LegStateChanged] = deque()
+        self.shown = self._machine.shown  # kept here: it is asked for with every batch
 
     @property
     def inner(self) -> Inner:
         return self._machine.inner
-
-    @property
-    def shown(self) -> str:
-        return self._machine.shown
 
     @property
     def is_reached(self) -> bool:
@@ -65,11 +62,11 @@ class Standing:
     def reconfigure(self, bond: BondSettings, leg: LegSettings, now: float) -> None:
         """Take mode, failover and the switches of detection."""
         self.judgement.reconfigure(bond)
-        before, facts = self.shown, self._machine.facts
+        facts = self._machine.facts
         facts.mode, facts.failover = leg.mode, leg.failover
         facts.loss_detection = bond.packet_loss_detection
         facts.flap_detection = bond.flap_detection
-        self._follow(_MODE_SIGNALS[leg.mode], before, now)
+        self.signal(_MODE_SIGNALS[leg.mode], now)
 
     def set_under_test(self, under_test: bool, now: float) -> None:
         self._machine.facts.under_test = under_test
@@ -77,12 +74,21 @@ class Standing:
 
     def set_others_eligible(self, eligible: bool, now: float) -> None:
         self._machine.facts.others_eligible = eligible
-        self.signal(Signal.OTHER_ELIGIBLE if eligible else Signal.ALONE, now)
+        if self._machine.trouble or self.inner is Inner.REMOVED:
+            self.signal(Signal.OTHER_ELIGIBLE if eligible else Signal.ALONE, now)
 
     def signal(self, signal: Signal, now: float) -> None:
         """Tell the machine; announce the change of the shown state, if there is one."""
         self._machine.facts.held_out = self.judgement.flaps.is_held_out(now)
-        self._follow(signal, self.shown, now)
+        before, shown_before = self.inner, self.shown
+        self._machine.signal(signal)
+        after, self.shown = self.inner, self._machine.shown
+        if self.shown != shown_before:
+            changed = LegStateChanged(self._leg_id, shown_before, self.shown, signal.name, now)
+            self._events.append(changed)
+        if after is not before:
+            self._note(before, after, now)
+            self._on_enter(after, now)
 
     def judge(self, now: float) -> None:
         """Tell the machine what loss, latency and drops amount to now."""
@@ -99,18 +105,7 @@ class Standing:
     def next_event(self) -> LegStateChanged | None:
         return self._events.popleft() if self._events else None
 
-    def _follow(self, signal: Signal, shown_before: str, now: float) -> None:
-        before = self.inner
-        self._machine.signal(signal)
-        after, shown = self.inner, self.shown
-        if shown != shown_before:
-            changed = LegStateChanged(self._leg_id, shown_before, shown, signal.name, now)
-            self._events.append(changed)
-        if after is not before:
-            self._note(before, after, signal, now)
-            self._on_enter(before, after, now)
-
-    def _note(self, before: Inner, after: Inner, signal: Signal, now: float) -> None:
+    def _note(self, before: Inner, after: Inner, now: float) -> None:
         handshaking = after is Inner.HANDSHAKING
         self._patient_until = now + HANDSHAKE_PATIENCE if handshaking else inf
         if after in REACHED and before not in REACHED:

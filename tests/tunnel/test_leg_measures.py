@@ -1,0 +1,142 @@
+"""What the ends of a leg find out: path MTU, silence under load, gaps; and what it costs."""
+
+import pytest
+
+from openbond.tunnel.events import PathMtuFound
+from openbond.tunnel.settings import Role
+from tests.tunnel.pair import AGGREGATOR, BONDER, Line, Pair, leg
+
+BOTH = (BONDER, AGGREGATOR)
+
+
+def line_with_rtt(rtt: float) -> Line:
+    return Line(delay_up=rtt / 2, delay_down=rtt / 2)
+
+
+# -- path MTU --------------------------------------------------------------------------------------
+
+
+def found(pair: Pair, role: Role) -> list[int]:
+    return [e.mtu for e in pair.ends[role].events if isinstance(e, PathMtuFound)]
+
+
+def test_the_path_mtu_of_each_direction_is_found_within_ten_seconds() -> None:
+    pair = Pair(lines={1: Line(mtu_up=1400, mtu_down=1452, delay_up=0.1, delay_down=0.1)})
+
+    pair.run(10)
+
+    assert found(pair, BONDER) == [1400]
+    assert found(pair, AGGREGATOR) == [1452]
+    assert pair.shown() == ("up", "up")
+
+
+def test_a_lowered_path_mtu_is_found_by_action_and_a_raised_one_after_it_was_found_twice() -> None:
+    pair = Pair()
+    pair.run(20)
+
+    pair.lines[1].mtu_up = 1400
+    pair.end(BONDER).detect_path_mtu(pair.now)
+    pair.run(10)
+    assert pair.end(BONDER).path_mtu == 1400
+    pair.lines[1].mtu_up = 1500
+    pair.end(BONDER).detect_path_mtu(pair.now)
+    pair.run(10)
+
+    assert found(pair, BONDER) == [1500, 1400, 1500]
+
+
+# -- load and silence ------------------------------------------------------------------------------
+
+
+def test_a_leg_cut_under_load_is_suspect_within_160_ms() -> None:
+    pair = Pair(leg(1), leg(2))
+    pair.run(20)
+    for _ in range(100):
+        pair.send_data(BONDER, 1, 5)
+        pair.run(0.005)
+    assert not pair.end(BONDER, 1).is_suspect(pair.now)
+
+    pair.lines[1].cut()
+    for _ in range(32):
+        pair.send_data(BONDER, 1, 5)
+        pair.run(0.005)
+
+    assert pair.end(BONDER, 1).is_suspect(pair.now)
+    assert pair.eligible(BONDER) == [2]
+
+
+@pytest.mark.parametrize("direction", ["is_up_cut"])
+def test_a_leg_that_died_in_our_direction_only_is_suspect_though_the_peer_is_heard(
+    direction: str,
+) -> None:
+    pair = Pair(leg(1), leg(2))
+    pair.run(20)
+    setattr(pair.lines[1], direction, True)
+
+    for _ in range(40):
+        pair.send_data(BONDER, 1, 5)
+        pair.send_data(AGGREGATOR, 1, 5)
+        pair.run(0.005)
+
+    assert pair.end(BONDER, 1).is_suspect(pair.now)
+
+
+@pytest.mark.parametrize("gap", [0.001, 0.03, 0.08, 0.2, 1.0])
+def test_a_good_leg_is_never_suspect_however_its_data_comes(gap: float) -> None:
+    pair = Pair(lines={1: Line(delay_up=0.05, delay_down=0.05, jitter=0.004)})
+    pair.run(20)
+
+    for _ in range(200):
+        pair.send_data(BONDER, 1, 3)
+        pair.run(gap)
+        assert not pair.end(BONDER).is_suspect(pair.now)
+
+
+def test_lost_data_is_named_in_a_hearing_report_at_once() -> None:
+    pair = Pair()
+    pair.run(20)
+    pair.send_data(BONDER, 1, 1)
+    pair.run(0.1)
+    pair.end(BONDER).hearings_to_take()
+
+    pair.lines[1].cut()
+    keypair = pair.end(BONDER).keypair
+    assert keypair is not None
+    lost = keypair.next_sequence
+    pair.send_data(BONDER, 1, 2)
+    pair.lines[1].mend()
+    pair.send_data(BONDER, 1, 4)
+    pair.run(0.025)
+
+    gaps = [gap for hearing in pair.end(BONDER).hearings_to_take() for gap in hearing.gaps]
+    assert [(gap.first, gap.count) for gap in gaps] == [(lost, 2)]
+
+
+def test_probing_costs_at_most_16_kbit_per_second_in_each_direction() -> None:
+    legs = [leg(number) for number in range(1, 9)]
+    pair = Pair(*legs, lines={each.id: line_with_rtt(0.005) for each in legs})
+    pair.run(20)
+    before = {role: pair.ends[role].sent_control for role in BOTH}
+
+    pair.run(60)
+
+    for role in BOTH:
+        per_leg = (pair.ends[role].sent_control - before[role]) * 8 / 60 / len(legs)
+        assert per_leg < 16_000
+
+
+def test_a_failover_leg_costs_less_than_a_gigabyte_a_month() -> None:
+    pair = Pair(leg(1), leg(2, failover=True))
+    pair.run(20)
+    sent = []
+    original = pair.send
+
+    def weigh(role: Role, leg_id: int, datagram: bytes) -> None:
+        if leg_id == 2:
+            sent.append(len(datagram) + 28)
+        original(role, leg_id, datagram)
+
+    pair.send = weigh  # type: ignore[method-assign]
+    pair.run(200)
+
+    assert sum(sent) / 200 * 86_400 * 30 < 1e9
