@@ -79,6 +79,11 @@ class Pump:
             self._sockets[leg_id] = leg_socket
             self.watch(leg_socket, self._reader_of(leg_id, leg_socket))
 
+    def offloads(self) -> list[str]:
+        """Return the names of the kernel offloads in use, of the TUN device and of any leg."""
+        of_legs = {name for one in self._sockets.values() for name in one.offloads}
+        return [*(f"tun_{name}" for name in self._tun.offloads), *sorted(of_legs)]
+
     def turn(self) -> None:
         """Wait until something happens, and do all that follows from it."""
         ready = self._wait(self.bond.get_timer() - self._clock())

@@ -10,6 +10,8 @@ import os
 import struct
 from contextlib import suppress
 
+from openbond.node.errors import AlreadyRunning, NodeError, NotPrivileged, NoTunDevice
+
 DEVICE = "/dev/net/tun"
 
 _TUNSETIFF = 0x400454CA
@@ -26,21 +28,34 @@ _OFFLOADS = (
 )
 _READ_MOST = 65535 + 10
 
-_REFUSALS = {
-    errno.ENOENT: f"there is no {DEVICE}: load the kernel module with `modprobe tun`, "
-    "or give the container the device",
-    errno.ENODEV: f"the kernel behind {DEVICE} is missing: load it with `modprobe tun`",
-    errno.EACCES: f"no right to open {DEVICE}: start the daemon as root or with CAP_NET_ADMIN",
-    errno.EPERM: "no right to attach to a TUN device: start the daemon as root or with "
-    "CAP_NET_ADMIN in this network namespace",
-    errno.EBUSY: "another program is attached to it already: is the tunnel daemon of this bond "
-    "running twice?",
-    errno.EINVAL: "an interface of this name exists and is no TUN device: rename or delete it",
+_REFUSALS: dict[int, tuple[type[NodeError], str]] = {
+    errno.ENOENT: (
+        NoTunDevice,
+        f"there is no {DEVICE}: load the kernel module with `modprobe tun`, or give the "
+        "container the device",
+    ),
+    errno.ENODEV: (
+        NoTunDevice,
+        f"the kernel behind {DEVICE} is missing: load it with `modprobe tun`",
+    ),
+    errno.EACCES: (
+        NotPrivileged,
+        f"no right to open {DEVICE}: start the daemon as root or with CAP_NET_ADMIN",
+    ),
+    errno.EPERM: (
+        NotPrivileged,
+        "no right to attach to it: start the daemon as root or with CAP_NET_ADMIN in this "
+        "network namespace",
+    ),
+    errno.EBUSY: (
+        AlreadyRunning,
+        "another program is attached to it: is the tunnel daemon of this bond running twice?",
+    ),
+    errno.EINVAL: (
+        NodeError,
+        "an interface of this name exists and is no TUN device: rename or delete it",
+    ),
 }
-
-
-class TunError(Exception):
-    """The TUN device cannot be had; the text says why and what to do."""
 
 
 class TunDevice:
@@ -85,7 +100,8 @@ class TunDevice:
 def open_tun(name: str, *, plain: bool = False) -> TunDevice:
     """Attach to the TUN device `name`; one that is missing is made, and stays (behaviour 1.2).
 
-    plain: no offloads, one packet a read. Raises TunError.
+    plain: no offloads, one packet a read. Raises NoTunDevice, NotPrivileged, AlreadyRunning, or
+    another NodeError.
     """
     try:
         fd = os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -109,6 +125,7 @@ def _set_offloads(fd: int) -> tuple[str, ...]:
     return ()
 
 
-def _refusal(name: str, trouble: OSError) -> TunError:
-    words = _REFUSALS.get(trouble.errno or 0, trouble.strerror or str(trouble))
-    return TunError(f"TUN device {name}: {words}.")
+def _refusal(name: str, trouble: OSError) -> NodeError:
+    unknown = (NodeError, trouble.strerror or str(trouble))
+    kind, words = _REFUSALS.get(trouble.errno or 0, unknown)
+    return kind(f"TUN device {name}: {words}.")
