@@ -66,6 +66,10 @@ class World:
         """Return a client that logs in with HTTP Basic on every request."""
         return Client(headers={"Authorization": self.basic(name)})
 
+    def nobody(self) -> Client:
+        """Return a client that does not log in."""
+        return Client()
+
     def restrict(self, name: str, *codes: str) -> None:
         """Leave a user with exactly these permission codes."""
         only = create_group(by=SERVER, name=f"only {name}", permissions=codes)

@@ -12,10 +12,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from openbond.server.spaces import logins, selectors
+from openbond.server.spaces import selectors, services
 from openbond.server.spaces.models import User
 
-from .credentials import VerifiedPasswords
+from .credentials import VerifiedPasswords, has_password
 from .refusals import CsrfFailed
 
 CHALLENGE = 'Basic realm="openbond"'
@@ -78,9 +78,9 @@ def _by_password(encoded: str) -> tuple[User, Login]:
     user = _user(login)
     if user is None or not user.active or not _fits(user, password):
         if user is None or not user.active:
-            logins.has_password(None, password)
+            has_password(None, password)
         raise AuthenticationFailed("Wrong user name or password.")
-    logins.note_login(user=user, now=timezone.now())
+    services.note_login(user=user, now=timezone.now())
     return user, Login(Way.PASSWORD)
 
 
@@ -93,7 +93,7 @@ def _fits(user: User, password: str) -> bool:
     now = time.monotonic()
     if verified_passwords.holds(user_id=user.pk, password=password, against=user.password, now=now):
         return True
-    fits = logins.has_password(user, password)
+    fits = has_password(user, password)
     if fits:
         verified_passwords.remember(
             user_id=user.pk, password=password, against=user.password, now=now
@@ -106,8 +106,8 @@ def _by_token(secret: str) -> tuple[User, Login]:
     token = selectors.token_shown_as(secret, now=now)
     if token is None or not token.owner.active:
         raise AuthenticationFailed("The token is unknown, expired or revoked.")
-    logins.note_login(user=token.owner, now=now)
-    logins.note_token_use(token=token, now=now)
+    services.note_login(user=token.owner, now=now)
+    services.note_token_use(token=token, now=now)
     return token.owner, Login(Way.TOKEN, is_read_only=token.read_only)
 
 

@@ -11,8 +11,21 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from django.contrib.auth.hashers import check_password, make_password
+
+from openbond.server.spaces.models import User
+
 KEPT_SECONDS = 300.0
 MAX_ENTRIES = 4096
+NOBODY = "argon2 takes its time for nobody, too"
+
+
+def has_password(user: User | None, password: str) -> bool:
+    """Report whether it is the user's password. Takes equally long when there is no user."""
+    if user is None or not user.has_usable_password():
+        make_password(NOBODY)
+        return False
+    return check_password(password, user.password)
 
 
 @dataclass(slots=True)

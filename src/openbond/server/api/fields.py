@@ -28,6 +28,11 @@ class Text(serializers.CharField):
         options.setdefault("required", False)
         super().__init__(max_length=max_length, allow_blank=blank, **options)  # type: ignore[arg-type]
 
+    def to_internal_value(self, data: JsonValue) -> str:
+        # What is no text is refused here; the stubs promise that nothing else comes.
+        text: str = super().to_internal_value(data)  # type: ignore[arg-type]
+        return text
+
 
 class Flag(serializers.BooleanField):
     """A boolean, also as an unambiguous string."""
@@ -108,12 +113,25 @@ class Time(serializers.DateTimeField):
         super().__init__(read_only=True, **options)  # type: ignore[arg-type]
 
 
+class Link(serializers.URLField):
+    """The address of an object; never written. `Relation` is the kind that may be."""
+
+    def __init__(self, **options: object):
+        super().__init__(read_only=True, **options)  # type: ignore[arg-type]
+
+
 class Texts(serializers.ListField):
     """A list of strings; a repeated key in a form."""
 
     def __init__(self, child: AnyField, **options: object):
         options.setdefault("required", False)
         super().__init__(child=child, **options)  # type: ignore[arg-type]
+
+
+def has_letter_or_digit(text: str) -> None:
+    """Raise ValidationError for a name of nothing but marks."""
+    if not any(character.isalnum() for character in text):
+        raise serializers.ValidationError("Use at least one letter or digit.")
 
 
 def whole_number(given: JsonValue) -> int | None:
@@ -146,11 +164,13 @@ __all__ = [
     "AnyField",
     "Choice",
     "Flag",
+    "Link",
     "Number",
     "Text",
     "Texts",
     "Time",
     "Whole",
     "decimal_number",
+    "has_letter_or_digit",
     "whole_number",
 ]

@@ -208,7 +208,7 @@ def by(*expressions: str | Expression, nullable: bool = False) -> Order:
     return Order(expressions, is_nullable=nullable)
 
 
-def by_text(column: str, *, nullable: bool = False) -> Order:
+def by_text(column: str | Expression, *, nullable: bool = False) -> Order:
     return Order((Lower(column),), is_nullable=nullable)
 
 

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
 
+from openbond.server.spaces.models import Space
+from openbond.server.spaces.selectors import spaces_visible_to
+
 from .fields import JsonValue, whole_number
 
 M = TypeVar("M", bound=Model)
@@ -54,6 +57,13 @@ class Relation(serializers.Field[M, object, object, object], Generic[M]):
         if row is None:
             self.fail("absent")
         return row
+
+
+class SpaceRelation(Relation[Space]):
+    """A space within reach, by its key too."""
+
+    def __init__(self, **options: object):
+        super().__init__("spaces", spaces_visible_to, keyed="key", **options)
 
 
 class Address:

@@ -1,13 +1,13 @@
 """Stored objects over HTTP: lists, objects, and the four writes (00-general.md, 5 and 7)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -51,8 +51,8 @@ class Collection(Door, Generic[M]):
         """Return what the viewer may see here. Raises Http404 if a parent is not there."""
         raise NotImplementedError
 
-    def present(self, rows: Iterable[M]) -> list[Shown]:
-        """Return the objects as the contract shows them, in the order given."""
+    def present(self, rows: QuerySet[M]) -> list[Shown]:
+        """Return the objects as the contract shows them, in the order of `rows`."""
         raise NotImplementedError
 
     def list_all(self, request: Request, **path: object) -> Response:
@@ -65,30 +65,19 @@ class Collection(Door, Generic[M]):
         shown = self._without_excluded(self.present(rows[page.of(count)]))
         return Response(page.body(shown, count=count, url=self._own_url()))
 
-    def options(self, request: HttpRequest, *args: object, **kwargs: object) -> Response:
-        self.find_for_options()
-        described: dict[str, object] = {
-            "name": self.get_view_name(),
-            "description": self.get_view_description(),
-            "renders": [renderer.media_type for renderer in self.renderer_classes],
-            "parses": [parser.media_type for parser in self.parser_classes],
-        }
-        actions = self._writes_offered()
-        if actions:
-            described["actions"] = actions
-        return Response(described)
-
-    def find_for_options(self) -> None:
-        """Raise Http404 if the viewer cannot see what the URI names."""
+    def check_in_sight(self) -> None:
         self.rows()
 
-    def _writes_offered(self) -> dict[str, object]:
-        offered: dict[str, object] = {}
-        for method in ("post", "put"):
-            handler = self.action_map.get(method)
-            if handler in {"create", "replace"} and self.may_call(handler):
-                offered[method.upper()] = describe_fields(self.body())
-        return offered
+    def writes_offered(self) -> dict[str, object]:
+        handlers = {
+            "POST": self.action_map.get("post"),
+            "PUT": self.action_map.get("put"),
+        }
+        return {
+            method: describe_fields(self.body())
+            for method, handler in handlers.items()
+            if handler in {"create", "replace"} and self.may_call(handler)
+        }
 
     def _encoded(self, rows: QuerySet[M]) -> Iterator[bytes]:
         keys = list(rows.values_list("pk", flat=True))
@@ -109,22 +98,8 @@ class Collection(Door, Generic[M]):
         return self.request.build_absolute_uri()
 
 
-class Resource(Collection[M]):
-    """Stored objects with an address each. `make`, `alter` and `discard` call services."""
-
-    secret_code: ClassVar[str | None] = None
-
-    def make(self, fields: dict[str, Any]) -> M:
-        raise NotImplementedError
-
-    def alter(self, row: M, fields: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-    def discard(self, row: M) -> None:
-        raise NotImplementedError
-
-    def check_writable(self, row: M) -> None:
-        """Raise Forbidden if the viewer may read this very object but not write it."""
+class ReadOnlyResource(Collection[M]):
+    """Stored objects with an address each."""
 
     def hidden(self, row: M) -> Mapping[str, object]:
         """Return writable values that `present` may leave out; the ETag covers them too."""
@@ -132,6 +107,56 @@ class Resource(Collection[M]):
 
     def retrieve(self, request: Request, **path: object) -> Response:
         return self.answer_with(self.find())
+
+    def find(self, pk: object = None) -> M:
+        """Return the object of the path (or `pk`). Raises Http404 outside the viewer's reach."""
+        row = self.rows().filter(pk=self.kwargs["pk"] if pk is None else pk).first()
+        if row is None:
+            raise Http404
+        return row
+
+    def check_in_sight(self) -> None:
+        if "pk" in self.kwargs:
+            self.find()
+        else:
+            self.rows()
+
+    def shown(self, row: M) -> Shown:
+        shown = self.present(self.rows().filter(pk=row.pk))
+        if not shown:
+            raise Http404
+        return shown[0]
+
+    def answer_with(self, row: M, *, status: int = 200) -> Response:
+        shown = self.shown(row)
+        headers = {"ETag": self.etag(row, shown)}
+        if status == 201:
+            headers["Location"] = shown["url"]
+        return Response(self._without_excluded([shown])[0], status=status, headers=headers)
+
+    def etag(self, row: M, shown: Shown) -> str:
+        """Return the ETag over what may be written, whatever host name the client used."""
+        fields = self.body().fields.items()
+        writable = {name: shown.get(name) for name, field in fields if not field.read_only}
+        return etag_of(writable | dict(self.hidden(row)), root=self.links.root)
+
+
+class Resource(ReadOnlyResource[M]):
+    """Stored objects that are written: `make`, `alter` and `discard` call services."""
+
+    credentials_code: ClassVar[str | None] = None
+
+    def make(self, given: dict[str, Any]) -> M:
+        raise NotImplementedError
+
+    def alter(self, row: M, given: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def discard(self, row: M) -> None:
+        raise NotImplementedError
+
+    def check_writable(self, row: M) -> None:
+        """Raise Forbidden if the viewer may read this very object but not write it."""
 
     def create(self, request: Request, **path: object) -> Response:
         self.rows()
@@ -149,39 +174,20 @@ class Resource(Collection[M]):
             self.discard(row)
         return Response(status=204)
 
-    def find(self, pk: object = None) -> M:
-        """Return the object of the path (or `pk`). Raises Http404 outside the viewer's reach."""
-        row = self.rows().filter(pk=self.kwargs["pk"] if pk is None else pk).first()
-        if row is None:
-            raise Http404
-        return row
-
-    def find_for_options(self) -> None:
-        if "pk" in self.kwargs:
-            self.find()
-        else:
-            self.rows()
-
     def taken(self, row: M | None = None, *, partial: bool = False) -> dict[str, Any]:
         """Return the validated fields of the body."""
         context = {"viewer": self.viewer, "view": self, "row": row}
         body = self.body(instance=row, data=self.sent(), partial=partial, context=context)
-        may_write_secrets = self.secret_code is None or self.viewer.can(self.secret_code)
-        shown = self.present([row])[0] if row is not None and body.fixed else None
+        may_write_secrets = self.credentials_code is None or self.viewer.can(self.credentials_code)
+        shown = self.shown(row) if row is not None and body.fixed else None
         return checked(body, shown, may_write_secrets=may_write_secrets)
 
-    def answer_with(self, row: M, *, status: int = 200) -> Response:
-        shown = self.present([row])[0]
-        headers = {"ETag": self.etag(row, shown)}
-        if status == 201:
-            headers["Location"] = shown["url"]
-        return Response(self._without_excluded([shown])[0], status=status, headers=headers)
-
-    def etag(self, row: M, shown: Shown) -> str:
-        """Return the ETag over what may be written, whatever host name the client used."""
-        fields = self.body().fields.items()
-        writable = {name: shown.get(name) for name, field in fields if not field.read_only}
-        return etag_of(writable | dict(self.hidden(row)), root=self.links.root)
+    def in_own_space(self, given: dict[str, Any], row: M | None = None) -> dict[str, Any]:
+        """Put a new object without `space` into the caller's home space (00-general.md, 11.5)."""
+        if given.get("space") is not None:
+            return given
+        rest = {name: value for name, value in given.items() if name != "space"}
+        return rest if row is not None else rest | {"space": self.viewer.user.space}
 
     def _write(self, *, partial: bool) -> Response:
         with self._held() as row:
@@ -191,15 +197,13 @@ class Resource(Collection[M]):
     @contextmanager
     def _held(self) -> Iterator[M]:
         """The object of the path for a write; locked if the client says which state it knows."""
+        row = self.find()
+        self.check_writable(row)
         if "If-Match" not in self.request.headers:
-            row = self.find()
-            self.check_writable(row)
             yield row
             return
         with transaction.atomic():
-            row = self.find()
-            self.check_writable(row)
             hold(row)
             row = self.find()
-            check_precondition(self.request, self.etag(row, self.present([row])[0]))
+            check_precondition(self.request, self.etag(row, self.shown(row)))
             yield row

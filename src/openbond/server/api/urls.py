@@ -1,5 +1,5 @@
 """What lies below /api/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [path("api/v3/", include("openbond.server.api.v3.urls"))]

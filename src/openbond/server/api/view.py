@@ -2,9 +2,12 @@
 
 import io
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
 from typing import ClassVar
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
 from rest_framework.exceptions import (
     MethodNotAllowed,
     NotAuthenticated,
@@ -20,6 +23,8 @@ from openbond.server.errors import Forbidden, RootSpaceOnly
 from openbond.server.spaces.models import User
 from openbond.server.spaces.selectors import viewer_for
 from openbond.server.spaces.viewer import Viewer
+from openbond.server.system.models import Settings
+from openbond.server.system.selectors import current_settings
 
 from .authentication import Credentials, Login, Way, check_csrf
 from .errors import exception_handler
@@ -60,6 +65,7 @@ class Door(ViewSetMixin, APIView):
         return exception_handler
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        self.format_kwarg = None
         self.viewer = viewer_of(request)
         if not hasattr(self, (request.method or "").lower()):
             raise MethodNotAllowed(request.method or "")
@@ -69,6 +75,38 @@ class Door(ViewSetMixin, APIView):
             _check_way(request, self.viewer)
         if request.method != "OPTIONS":
             self._check_permission(self.action)
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time of the request: every part of one answer is of the same moment."""
+        return timezone.now()
+
+    @cached_property
+    def settings_row(self) -> Settings:
+        return current_settings()
+
+    @property
+    def status_timeout(self) -> int:
+        """Seconds of silence after which a node is down and its reports count as unknown."""
+        return self.settings_row.node_status_timeout
+
+    def check_in_sight(self) -> None:
+        """Raise Http404 if the viewer cannot see what the URI names."""
+
+    def writes_offered(self) -> dict[str, object]:
+        """Return the fields of POST and PUT, each if there is one and the caller may use it."""
+        return {}
+
+    def options(self, request: HttpRequest, *args: object, **kwargs: object) -> Response:
+        self.check_in_sight()
+        described: dict[str, object] = {
+            "name": self.get_view_name(),
+            "description": self.get_view_description(),
+            "renders": [renderer.media_type for renderer in self.renderer_classes],
+            "parses": [parser.media_type for parser in self.parser_classes],
+        }
+        actions = self.writes_offered()
+        return Response(described | {"actions": actions} if actions else described)
 
     def negotiate(self, request: Request) -> None:
         renderer, media_type = self.perform_content_negotiation(request)
@@ -95,6 +133,10 @@ class Door(ViewSetMixin, APIView):
         parsed = parser.parse(io.BytesIO(raw), request.content_type, {"request": request})
         # A multipart body may carry files as well; nobody asked for one.
         return parsed.data if isinstance(parsed, DataAndFiles) else parsed
+
+    def queued(self, detail: str, **more: object) -> Response:
+        """Answer an action that was queued; it is not done yet."""
+        return Response({"status": "queued", "detail": detail, **more}, status=202)
 
     def _check_permission(self, handler: str | None) -> None:
         if handler is None or self.may_call(handler):

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.db.models.functions import Concat
 
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.selectors import sharing_of
@@ -20,6 +21,19 @@ def status_of_node(*, now: datetime, timeout_seconds: int, path: str = "") -> Ca
         When(**{f"{heard}__isnull": True}, then=Value("unknown")),
         When(**{f"{heard}__gte": since}, then=Value("up")),
         default=Value("down"),
+        output_field=CharField(),
+    )
+
+
+def display_name_of_group(*, path: str = "") -> Case:
+    """Return the expression of a routing group's name, with its space's unless that is the root.
+
+    `path` leads to the group, e.g. "routing_group__".
+    """
+    name, space_name = F(f"{path}name"), F(f"{path}space__name")
+    return Case(
+        When(**{f"{path}space__level": 0}, then=name),
+        default=Concat(name, Value(" ("), space_name, Value(")")),
         output_field=CharField(),
     )
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, ip_network
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from openbond.server.fleet.models import RoutingGroup
+from openbond.server.fleet.selectors import display_name_of_group, routing_groups_visible_to
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.addresses import Network, free_parts, network_edges, overlap
@@ -21,6 +23,22 @@ def ip_allocations_visible_to(viewer: Viewer) -> QuerySet[IPAllocation]:
     """Allocations and delegations of all spaces in reach."""
     rows = IPAllocation.objects.filter(viewer.in_reach())
     return rows.select_related("space", "parent")
+
+
+def routing_groups_with_counts(viewer: Viewer) -> QuerySet[RoutingGroup]:
+    """Routing groups that the viewer sees, with `display_name`, `aggregator_count` and
+    `ip_allocation_count`: allocations valid there, within reach."""
+    found = (
+        IPAllocation.objects.filter(viewer.in_reach(), assignments__routing_group=OuterRef("pk"))
+        .order_by()
+        .values("assignments__routing_group")
+        .annotate(found=Count("pk"))
+        .values("found")
+    )
+    return routing_groups_visible_to(viewer).annotate(
+        display_name=display_name_of_group(),
+        ip_allocation_count=Coalesce(Subquery(found), 0),
+    )
 
 
 def uses_inside(network: Network) -> QuerySet[NetworkUse]:

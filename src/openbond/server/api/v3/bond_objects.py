@@ -1,0 +1,183 @@
+"""How bonds look, with their bonder, legs and routing objects inside (02-bonds.md, 1)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address
+from typing import Any
+
+from django.db.models import QuerySet
+
+from openbond.server.api import values
+from openbond.server.api.links import Links
+from openbond.server.api.resource import Shown
+from openbond.server.bonds import selectors
+from openbond.server.bonds.models import Bond
+from openbond.server.bonds.rules.routing import Connected, connected
+from openbond.server.fleet.rules import hostname, node_status
+
+from .leg_objects import COLUMNS as LEG_COLUMNS
+from .leg_objects import generic_leg
+from .routing_objects import (
+    CONNECTED_IP_COLUMNS,
+    CPE_NAT_IP_COLUMNS,
+    ROUTE_COLUMNS,
+    connected_ip,
+    cpe_nat_ip,
+    route,
+)
+
+OWN = ["note", "circuit_id", "product", "proof_of_concept"]
+TUNNEL = [
+    "compression",
+    "clamp_tcp",
+    "packet_distribution",
+    "reorder_max_hold",
+    "flow_collision_detection",
+    "tunnel_security",
+    "encryption_cipher",
+    "encryption_handshake_interval",
+    "automatic_ping_timing",
+    "ping_interval",
+    "ping_timeout",
+]
+ADAPTATION = ["tcp_proxy", "tcp_proxy_ports", "bandwidth_adaptation", "packet_loss_detection"]
+TUNING = ["flap_detection", "flap_threshold", "flap_window", "automatic_tuning", "auto_accept"]
+STATE = ["status", "download_rate", "upload_rate", "tuning_in_progress"]
+BONDER = ["name", "key", "serial_number", "asset_tag", "version", "last_connected"]
+COLUMNS = [
+    "id",
+    "bonder_id",
+    "space_id",
+    "space__name",
+    "aggregator_id",
+    "secondary_aggregator_id",
+    "current_aggregator_id",
+    "qos_profile_id",
+    "tunnel_number",
+    "packet_loss_threshold_permille",
+    "created",
+    "modified",
+    *OWN,
+    *TUNNEL,
+    *ADAPTATION,
+    *TUNING,
+    *STATE,
+    *(f"bonder__{name}" for name in BONDER),
+]
+
+Below = dict[int, list[Shown]]
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What bonds are shown with: the client's addresses, the time, seconds of silence allowed."""
+
+    links: Links
+    now: datetime
+    timeout_seconds: int
+
+
+def bond_objects(rows: QuerySet[Bond], showing: Showing) -> list[Shown]:
+    """Return bonds in the order of `rows`: five queries, however many there are."""
+    bonds = list(rows.values(*COLUMNS))
+    inside = _Inside([bond["id"] for bond in bonds], showing)
+    return [_bond(bond, showing) | inside.of(bond["id"]) for bond in bonds]
+
+
+class _Inside:
+    """What stands inside bonds, read at once for all of them."""
+
+    def __init__(self, bond_ids: Sequence[int], showing: Showing) -> None:
+        links = showing.links
+        parts = selectors.parts_of_bonds(
+            bond_ids, now=showing.now, timeout_seconds=showing.timeout_seconds
+        )
+        addresses = list(parts.connected_ips.values(*CONNECTED_IP_COLUMNS))
+        networks: dict[int, list[Connected]] = defaultdict(list)
+        for row in addresses:
+            of_bond = networks[row["bond_id"]]
+            of_bond.append(
+                connected(interface=row["interface"], ip=row["ip"], prefix=row["prefix"])
+            )
+        self._legs = _by_bond(parts.legs.values(*LEG_COLUMNS), lambda row: generic_leg(row, links))
+        self._connected_ips = _by_bond(addresses, lambda row: connected_ip(row, links))
+        self._cpe_nat_ips = _by_bond(
+            parts.cpe_nat_ips.values(*CPE_NAT_IP_COLUMNS),
+            lambda row: cpe_nat_ip(row, links, networks[row["bond_id"]]),
+        )
+        self._routes = _by_bond(parts.routes.values(*ROUTE_COLUMNS), lambda row: route(row, links))
+
+    def of(self, bond_id: int) -> Shown:
+        return {
+            "leg_list": self._legs[bond_id],
+            "connectedips": self._connected_ips[bond_id],
+            "cpenatips": self._cpe_nat_ips[bond_id],
+            "routes": self._routes[bond_id],
+        }
+
+
+def _by_bond(rows: Iterable[dict[str, Any]], show: Callable[[dict[str, Any]], Shown]) -> Below:
+    below: Below = defaultdict(list)
+    for row in rows:
+        below[row["bond_id"]].append(show(row))
+    return below
+
+
+def _bond(row: dict[str, Any], showing: Showing) -> Shown:
+    return (
+        _identity(row, showing)
+        | _aggregators(row, showing.links)
+        | {name: row[name] for name in TUNNEL}
+        | {name: row[name] for name in ADAPTATION}
+        | {"packet_loss_threshold": values.percent(row["packet_loss_threshold_permille"])}
+        | {name: row[name] for name in TUNING}
+        | {name: row[name] for name in STATE}
+        | {"created": values.time(row["created"]), "modified": values.time(row["modified"])}
+    )
+
+
+def _identity(row: dict[str, Any], showing: Showing) -> Shown:
+    links = showing.links
+    return {
+        "id": row["id"],
+        "url": links.to("bonds", row["id"]),
+        "name": row["bonder__name"],
+        "bonder": _bonder(row, showing),
+        "space": links.to("spaces", row["space_id"]),
+        **{name: row[name] for name in OWN},
+        "hostname": hostname(space_name=row["space__name"], node_name=row["bonder__name"]),
+    }
+
+
+def _bonder(row: dict[str, Any], showing: Showing) -> Shown:
+    heard = row["bonder__last_connected"]
+    status = node_status(
+        last_connected=heard, timeout_seconds=showing.timeout_seconds, now=showing.now
+    )
+    return {
+        "id": row["bonder_id"],
+        "url": showing.links.to("bonders", row["bonder_id"]),
+        "name": row["bonder__name"],
+        "key": row["bonder__key"],
+        "serial_number": row["bonder__serial_number"],
+        "asset_tag": row["bonder__asset_tag"],
+        "version": row["bonder__version"],
+        "status": status,
+        "last_connected": values.time_or_null(heard),
+    }
+
+
+def _aggregators(row: dict[str, Any], links: Links) -> Shown:
+    lower = row["tunnel_number"]
+    bonder_ip = str(IPv4Address(lower))
+    return {
+        "aggregator": links.to("aggregators", row["aggregator_id"]),
+        "secondary_aggregator": links.or_null("aggregators", row["secondary_aggregator_id"]),
+        "current_aggregator": links.to("aggregators", row["current_aggregator_id"]),
+        "qos_profile": links.or_null("qos", row["qos_profile_id"]),
+        "tunnel_subnet": f"{bonder_ip}/31",
+        "tunnel_bonder_ip": bonder_ip,
+        "tunnel_aggregator_ip": str(IPv4Address(lower + 1)),
+    }

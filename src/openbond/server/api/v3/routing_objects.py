@@ -1,0 +1,107 @@
+"""How connected IPs, CPE NAT IPs and routes look, below a bond and inside it (04-routing.md)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from openbond.server.api import values
+from openbond.server.api.links import Links
+from openbond.server.api.resource import Shown
+from openbond.server.bonds.rules.routing import Connected, serving_network
+from openbond.server.system.addresses import Network
+
+CONNECTED_IP_COLUMNS = [
+    "id",
+    "bond_id",
+    "interface",
+    "ip",
+    "prefix",
+    "network",
+    "enabled",
+    "include_private_wan",
+    "agg_routing",
+    "note",
+    "created",
+    "modified",
+]
+CPE_NAT_IP_COLUMNS = [
+    "id",
+    "bond_id",
+    "ip",
+    "dest_nat_ip",
+    "enabled",
+    "note",
+    "created",
+    "modified",
+]
+ROUTE_COLUMNS = [
+    "id",
+    "bond_id",
+    "network",
+    "gateway",
+    "interface",
+    "enabled",
+    "include_private_wan",
+    "agg_routing",
+    "note",
+    "created",
+    "modified",
+]
+
+
+def connected_ip(row: dict[str, Any], links: Links) -> Shown:
+    return {
+        "id": row["id"],
+        "url": links.bond(row["bond_id"], "connected_ips", row["id"]),
+        "bond": links.to("bonds", row["bond_id"]),
+        "interface": row["interface"],
+        "ip": row["ip"],
+        "netmask": values.netmask(row["prefix"], is_ipv6=":" in row["ip"]),
+        "network": row["network"],
+        "enabled": row["enabled"],
+        "include_private_wan": row["include_private_wan"],
+        "agg_routing": row["agg_routing"],
+        "note": row["note"],
+        "created": values.time(row["created"]),
+        "modified": values.time(row["modified"]),
+    }
+
+
+def cpe_nat_ip(row: dict[str, Any], links: Links, connected_ips: Iterable[Connected]) -> Shown:
+    """`connected_ips` are those of the bond: the netmask shown is that of the network served."""
+    network = serving_network(row["dest_nat_ip"], connected_ips)
+    return {
+        "id": row["id"],
+        "url": links.bond(row["bond_id"], "cpe_nat_ips", row["id"]),
+        "bond": links.to("bonds", row["bond_id"]),
+        "ip": row["ip"],
+        "dest_nat_ip": row["dest_nat_ip"],
+        "dest_nat_netmask": _dotted(network),
+        "enabled": row["enabled"],
+        "note": row["note"],
+        "created": values.time(row["created"]),
+        "modified": values.time(row["modified"]),
+    }
+
+
+def route(row: dict[str, Any], links: Links) -> Shown:
+    _, _, prefix = row["network"].partition("/")
+    return {
+        "id": row["id"],
+        "url": links.bond(row["bond_id"], "routes", row["id"]),
+        "bond": links.to("bonds", row["bond_id"]),
+        "network": row["network"],
+        "netmask": values.netmask(int(prefix), is_ipv6=":" in row["network"]),
+        "gateway": row["gateway"],
+        "interface": row["interface"],
+        "enabled": row["enabled"],
+        "include_private_wan": row["include_private_wan"],
+        "agg_routing": row["agg_routing"],
+        "note": row["note"],
+        "created": values.time(row["created"]),
+        "modified": values.time(row["modified"]),
+    }
+
+
+def _dotted(network: Network | None) -> str:
+    # A destination that lost its connected network cannot be made (R7); /32 says "itself alone".
+    return values.netmask(network.prefixlen if network else 32)
