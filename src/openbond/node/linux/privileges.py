@@ -1,7 +1,7 @@
 """Give up every right that moving packets does not need (behaviour 1.2).
 
-Called once TUN device and sockets are open. Later sockets need no rights: anybody may tie an unbound
-one to an interface (Linux 5.7 and later).
+Called once TUN device and sockets are open. Later sockets need no rights: anybody may tie an
+unbound one to an interface (Linux 5.7 and later).
 """
 
 import ctypes

@@ -122,7 +122,6 @@ def _listen(path: Path) -> socket.socket:
         listener.listen(8)
     except OSError as trouble:
         listener.close()
-        raise NodeError(
-            f"The control socket {path} cannot be made: {trouble.strerror or trouble}."
-        ) from (trouble)
+        why = trouble.strerror or str(trouble)
+        raise NodeError(f"The control socket {path} cannot be made: {why}.") from trouble
     return listener
