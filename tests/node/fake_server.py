@@ -67,7 +67,7 @@ class FakeServer:
         self.refusals: list[Refused] = []
         self.sources: list[str] = []
         self.changed = threading.Condition()
-        self._http: ThreadingHTTPServer | None = None
+        self._http: _QuietServer | None = None
         self.port = 0
         self.address = HERE
 
@@ -211,9 +211,9 @@ class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.connections: set[ssl.SSLSocket] = set()
-        super().__init__(*arguments)  # type: ignore[arg-type]
+        super().__init__(address, handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A node that hangs up, or does not trust us, is no news."""
@@ -226,7 +226,7 @@ def _handler_for(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
         def setup(self) -> None:
             super().setup()
             self.server.connections.add(self.connection)  # type: ignore[attr-defined]
-            self.connection.do_handshake()  # type: ignore[attr-defined]
+            self.connection.do_handshake()
 
         def finish(self) -> None:
             self.server.connections.discard(self.connection)  # type: ignore[attr-defined]

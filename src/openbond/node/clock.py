@@ -1,11 +1,12 @@
 """The two clocks of a node's programs; all below their loops takes `now` as an argument."""
 
+import asyncio
 import time
 
 
 def monotonic() -> float:
-    """Return seconds since some moment; never jumps."""
-    return time.monotonic()
+    """Return seconds since some moment, of the running loop; never jumps."""
+    return asyncio.get_running_loop().time()
 
 
 def wall_ms() -> int:
