@@ -8,6 +8,7 @@ python -m tests.control.populate look BOND      prints what the server knows of 
 import json
 import os
 import sys
+from collections.abc import Callable
 
 import django
 
@@ -53,5 +54,5 @@ def look(bond_id: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     verb, *words = sys.argv[1:]
-    verbs = {"bond": bond, "hold": hold, "look": look}
+    verbs: dict[str, Callable[..., dict[str, object]]] = {"bond": bond, "hold": hold, "look": look}
     sys.stdout.write(json.dumps(verbs[verb](*words)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.x509.oid import NameOID
@@ -40,13 +40,9 @@ def authority(state: StateDirectory) -> Authority:
 
 def csr_for(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> str:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whatever the node likes")])
-    algorithm = None if isinstance(key, Ed25519PrivateKey) else _sha256()
+    algorithm = None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()
     csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, algorithm)
     return csr.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _sha256() -> "x509.base.hashes.SHA256":
-    return x509.base.hashes.SHA256()
 
 
 def test_the_authority_lives_twenty_years_and_its_keys_are_private(
