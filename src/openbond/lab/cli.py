@@ -57,13 +57,17 @@ def in_sentences(command: Callable[P, R]) -> Callable[P, R]:
 
 @app.command()
 @in_sentences
-def up(name: Name = DEFAULT_NAME) -> None:
+def up(
+    name: Name = DEFAULT_NAME,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave a failed build for a look.")] = False,
+) -> None:
     """Build a lab: server, two aggregators, a core, three lines, a bonder and a customer."""
     _enter(begins=True)
     begun = time.monotonic()
     try:
         with _steps() as tell:
-            lab = life.up(name, tell, loopback=_loopback())
+            lab = life.begin(name, tell)
+            life.build(lab, _loopback(), tell, keeps_failed=keep)
     except BaseException:
         end_keeper_if_idle()
         raise

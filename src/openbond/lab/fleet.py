@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from .api import ApiClient, BondView, ConnectedIpView, LegView, NodeView
@@ -25,18 +24,12 @@ class Created(Struct, frozen=True, kw_only=True):
     bond_id: int
 
 
-class _Reference(Struct, frozen=True, kw_only=True):
-    id: int
-    url: str
-
-
 def create_fleet(api: ApiClient) -> Created:
-    """Create two aggregators, an allocation, and a bond with three legs and a connected IP.
+    """Create two aggregators, and a bond with three legs and a connected IP.
 
     Raises ApiRefused.
     """
     nodes = {one.host: _create_aggregator(api, one.host, one.ip) for one in AGGREGATORS}
-    _allocate(api)
     first, second = (nodes[one.host].url for one in AGGREGATORS)
     bond = api.post(
         "/api/v3/bonds/",
@@ -77,7 +70,11 @@ def leg_fields(line: AccessLine) -> Fields:
 
 def create_connected_ip(api: ApiClient, bond_id: int) -> ConnectedIpView:
     """Create the customer's network at the bonder."""
-    fields = {"interface": SITE.interface, "ip": f"{SITE.bonder_ip}/{SITE.prefix}"}
+    fields = {
+        "interface": SITE.interface,
+        "ip": f"{SITE.bonder_ip}/{SITE.prefix}",
+        "agg_routing": "always",
+    }
     return api.post(f"/api/v3/bonds/{bond_id}/connected_ips/", fields, ConnectedIpView)
 
 
@@ -114,19 +111,3 @@ def wait_for_bond(api: ApiClient, bond_id: int, *, patience: float) -> BondView:
 
 def _create_aggregator(api: ApiClient, name: str, ip: str) -> NodeView:
     return api.post("/api/v3/aggregators/", {"name": name, "ip": ip}, NodeView)
-
-
-def _allocate(api: ApiClient) -> None:
-    """Give the root space the site's network, valid at the default routing group."""
-    groups = api.get("/api/v3/routinggroups/?is_default=true", list[_Reference])
-    spaces = api.get("/api/v3/spaces/", list[_Reference])
-    made = api.post(
-        "/api/v3/ipallocations/",
-        {"network": SITE.network, "space": spaces[0].url},
-        _Reference,
-    )
-    api.post(
-        f"/api/v3/ipallocations/{made.id}/assigned_routing_groups/",
-        {"routing_group": groups[0].url},
-        msgspec.Raw,
-    )

@@ -7,7 +7,7 @@
 
 A line is two namespaces: `lineN` holds the relay (delay, jitter, loss, path MTU), `ispN` is the
 ISP's router (rate and queue in both directions, DHCP server, address translation). All addresses
-are of the ranges kept for documentation and tests (RFC 5737, RFC 2544).
+are of the ranges kept for documentation and tests (RFC 5737, RFC 2544) or private.
 """
 
 from dataclasses import dataclass
@@ -98,7 +98,8 @@ LINES = (
              "192.0.2.243", mbps=100, delay_ms=8),
 )  # fmt: skip
 
-SITE = Site("eth0", "203.0.113.0/28", "203.0.113.1", "203.0.113.2", 28)
+# Private, and routed by the aggregator all the same (`agg_routing`): it needs no IP allocation.
+SITE = Site("eth0", "10.20.0.0/24", "10.20.0.1", "10.20.0.2", 24)
 
 HOSTS = (
     "core", "server", "internet", *(one.host for one in AGGREGATORS),

@@ -137,20 +137,17 @@ def begin(name: str, tell: Tell) -> Lab:
     return lab
 
 
-def build(lab: Lab, loopback: socket, tell: Tell) -> LabRecord:
-    """Build a lab that was begun, until its bond is up. Raises LabError; the lab is then ended."""
+def build(lab: Lab, loopback: socket, tell: Tell, *, keeps_failed: bool = False) -> LabRecord:
+    """Build a lab that was begun, until its bond is up.
+
+    Raises LabError; the lab is then ended, unless it is to be kept for a look.
+    """
     try:
         return _build(lab, loopback, tell)
     except BaseException:
-        lab.end()
+        if not keeps_failed:
+            lab.end()
         raise
-
-
-def up(name: str, tell: Tell, *, loopback: socket) -> Lab:
-    """Build a lab, ready to use; its server is reached through `loopback`. Raises LabError."""
-    lab = begin(name, tell)
-    build(lab, loopback, tell)
-    return lab
 
 
 def _build(lab: Lab, loopback: socket, tell: Tell) -> LabRecord:
