@@ -8,8 +8,10 @@ import json
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -61,8 +63,11 @@ class FakeNode:
 class FakeServer:
     """Start with `start`, stop with `stop`; between, everything may be changed from outside."""
 
-    def __init__(self, authority: Authority | None = None) -> None:
+    def __init__(
+        self, authority: Authority | None = None, *, clock_ahead: timedelta = timedelta()
+    ) -> None:
         self.authority = authority or Authority()
+        self.clock_ahead = clock_ahead
         self.nodes: dict[str, FakeNode] = {}
         self.refusals: list[Refused] = []
         self.sources: list[str] = []
@@ -251,6 +256,9 @@ def _handler_for(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(answer)
 
         do_GET = do_POST
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(time.time() + fake.clock_ahead.total_seconds())
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Nobody reads it."""

@@ -4,7 +4,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -25,8 +25,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self,
         executor: Executor | None,
-        func: Callable[[Unpack[Arguments]], T],
-        *args: Unpack[Arguments],
+        func: Callable[[*Arguments], T],
+        *args: *Arguments,
     ) -> asyncio.Future[T]:
         self.working += 1
         future = super().run_in_executor(executor, func, *args)
