@@ -194,7 +194,15 @@ class ConfigUpdate(models.Model):
 
     class Meta:
         ordering: ClassVar = ["id"]
-        indexes: ClassVar = [models.Index(fields=["node", "status"])]
+        indexes: ClassVar = [
+            models.Index(fields=["node", "status"]),
+            # Asked several times a second, over all nodes: what is in no revision yet.
+            models.Index(
+                fields=["node"],
+                condition=Q(revision__isnull=True),
+                name="config_update_unpublished",
+            ),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(status__in=UpdateStatus.values), name="config_update_status"
