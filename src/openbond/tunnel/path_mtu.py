@@ -151,7 +151,7 @@ class PathMtu:
             self._step(search, now)
 
     def found_to_take(self) -> int | None:
-        """Return a path MTU that was just found and differs or was never told; once."""
+        """Return the path MTU that a search just found, once, though it be the old one."""
         found, self._found = self._found, None
         return found
 
@@ -185,7 +185,5 @@ class PathMtu:
         if size > self.mtu:
             size = min(size, self._larger)
         self._larger = 0
-        if size != self.mtu or not self.is_measured:
-            self._found = size
-        self.mtu = size
+        self.mtu = self._found = size
         self.is_measured = True
