@@ -16,6 +16,7 @@ from .leg_queue import LegQueue
 from .parcels import Parcel
 
 QUANTUM = 0.001  # seconds of a leg's speed
+RUN_MOST = 4 * QUANTUM  # so that a leg whose queue was full is looked at again soon
 MAKE_UP = 0.050
 
 
@@ -57,7 +58,7 @@ class EarliestArrival:
         ):
             best = last
         if best is not self._last or self._stays <= 0:
-            self._last, self._stays = best, max(second_at - best_at, QUANTUM)
+            self._last, self._stays = best, min(max(second_at - best_at, QUANTUM), RUN_MOST)
         per_datagram = octets * 8 / best.pacer.bps
         count = max(1, min(parcel.count, int(self._stays / per_datagram)))
         self._stays -= count * per_datagram
