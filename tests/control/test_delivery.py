@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from openbond.server.bonds.models import Bond
+from openbond.server.bonds.models import Bond, Leg
 from openbond.server.bonds.services.bonds import delete_bond, update_bond
 from openbond.server.bonds.services.legs import update_leg
 from openbond.server.control.delivery import Later
@@ -101,8 +101,8 @@ def test_changes_within_200_ms_share_a_revision(fleet: Fleet, bonder: Machine) -
     too_early = publish_changes(now=fleet.now + timedelta(milliseconds=100))
     then = publish_changes(now=fleet.now + timedelta(milliseconds=300))
 
-    assert fleet.bond.bonder_id not in too_early
-    assert fleet.bond.bonder_id in then
+    assert fleet.bond.bonder_id not in too_early.nodes
+    assert fleet.bond.bonder_id in then.nodes
     assert config_of(fleet).revision == 2
 
 
@@ -242,7 +242,8 @@ def test_a_failed_revision_is_offered_again_after_1_5_and_15_minutes(
         assert isinstance(given, PollAnswer)
 
     assert waits == [1, 5, 15]
-    assert ConfigUpdate.objects.latest("id").failure_count == 3
+    update = ConfigUpdate.objects.filter(node_id=fleet.bond.bonder_id).latest("id")
+    assert update.failure_count == 3
 
 
 def test_a_newer_revision_is_given_at_once_and_settles_the_failed_one(
@@ -400,3 +401,19 @@ def test_link_mode_reaches_both_ends(fleet: Fleet, bonder: Machine) -> None:
         )
         modes.append(content.bonds[0].legs[0].link_mode)
     assert modes == ["idle", "idle"]
+
+
+def test_a_config_that_cannot_be_compiled_holds_up_no_other_node(
+    fleet: Fleet, bonder: Machine
+) -> None:
+    Leg.objects.filter(pk=fleet.static_leg.pk).update(tunnel_port=None)
+    with transaction.atomic():
+        request_config_update([fleet.bond.bonder_id, fleet.agg_2], reason="asked for")
+    fleet.later(SECOND)
+
+    published = publish_changes(now=fleet.now)
+    without = publish_changes(now=fleet.now, leave_out=published.failed)
+
+    assert set(published.failed) == {fleet.bond.bonder_id, fleet.agg_1.pk}
+    assert fleet.agg_2.pk in published.nodes
+    assert not without.failed

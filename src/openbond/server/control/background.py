@@ -1,6 +1,7 @@
-"""The work that nobody asks for: publish, wake, write contacts; one coroutine each, and a clock."""
+"""The work that nobody asks for: publish, wake, write contacts, run jobs; one coroutine each."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -16,8 +17,13 @@ from .outbox import (
     publish_decommissions,
     void_certificates_of_deleted_nodes,
 )
+from .periodic import requeue_interrupted_tasks, run_due_jobs, run_queued_tasks
 
 SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_JOBS = 10.0
+SECONDS_BETWEEN_TASKS = 1.0
+# A config that cannot be compiled is tried again after this; all others go on meanwhile.
+SECONDS_AFTER_FAILURE = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -29,17 +35,23 @@ class Background:
         self, *, desk: Desk, bell: Bell, contacts: Contacts, clock: Callable[[], datetime]
     ) -> None:
         self._desk = desk
+        # Backups and the like: one at a time, and never in the way of the desk's quick work.
+        self._workshop = Desk(threads=1)
         self._bell = bell
         self._contacts = contacts
         self._clock = clock
         self._rung: set[tuple[int, int]] = set()
+        self._failing: dict[int, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         await self._desk.run(void_certificates_of_deleted_nodes, now=self._clock())
+        await self._desk.run(requeue_interrupted_tasks)
         self._tasks = [
             asyncio.create_task(_repeat("publish", SECONDS_BETWEEN_LOOKS, self._look)),
             asyncio.create_task(_repeat("contacts", SECONDS_BETWEEN_WRITES, self._write)),
+            asyncio.create_task(_repeat("jobs", SECONDS_BETWEEN_JOBS, self._run_jobs)),
+            asyncio.create_task(_repeat("tasks", SECONDS_BETWEEN_TASKS, self._run_tasks)),
         ]
 
     async def stop(self) -> None:
@@ -47,19 +59,31 @@ class Background:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._write()
+        self._workshop.close()
 
     async def _look(self) -> None:
-        now = self._clock()
-        published = await self._desk.run(publish_changes, now=now)
+        now, tick = self._clock(), time.monotonic()
+        self._failing = {node: since for node, since in self._failing.items() if since > tick}
+        published = await self._desk.run(publish_changes, now=now, leave_out=list(self._failing))
+        for node_id, error in published.failed.items():
+            log.error("a config cannot be compiled", node=node_id, exc_info=error)
+            self._failing[node_id] = tick + SECONDS_AFTER_FAILURE
         buried = await self._desk.run(publish_decommissions, now=now)
         offered = set(await self._desk.run(newly_offered, now=now))
-        self._bell.ring({*published, *buried, *(node_id for node_id, _ in offered - self._rung)})
+        news = {node_id for node_id, _ in offered - self._rung}
+        self._bell.ring(published.nodes | buried | news)
         self._rung = offered
 
     async def _write(self) -> None:
         heard = self._contacts.take()
         if heard:
             await self._desk.run(write_contacts, heard, now=self._clock())
+
+    async def _run_jobs(self) -> None:
+        await self._workshop.run(run_due_jobs, now=self._clock())
+
+    async def _run_tasks(self) -> None:
+        await self._workshop.run(run_queued_tasks)
 
 
 async def _repeat(name: str, seconds: float, turn: Callable[[], Awaitable[None]]) -> None:

@@ -108,3 +108,13 @@ class NodeEvent(models.Model):
 
     def __str__(self) -> str:
         return f"node {self.node_id}: {self.text}"
+
+
+class PeriodicRun(models.Model):
+    """When a periodic job last began; so one that was missed is made up for, and runs once."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    last = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.last}"

@@ -4,8 +4,11 @@ One look is three queries, however many polls are held; so it finds what other p
 every database, and nothing is lost with a process.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import Min
 
@@ -20,15 +23,33 @@ GATHERED_FOR = timedelta(milliseconds=200)
 LOOKS_BACK = timedelta(seconds=5)
 
 
-def publish_changes(*, now: datetime) -> set[int]:
-    """Publish the configs of all nodes with config updates that waited long enough."""
+@dataclass(slots=True)
+class Published:
+    """What one look did: nodes with a config that may be new, and nodes whose config failed."""
+
+    nodes: set[int] = field(default_factory=set)
+    failed: dict[int, Exception] = field(default_factory=dict)
+
+
+def publish_changes(*, now: datetime, leave_out: Collection[int] = ()) -> Published:
+    """Publish the configs of all nodes with config updates that waited long enough.
+
+    A node whose config cannot be compiled holds up no other.
+    """
     waiting = ConfigUpdate.objects.filter(revision__isnull=True).order_by()
     first = waiting.values("node_id").annotate(first=Min("created"))
     due = first.filter(first__lte=now - GATHERED_FOR).values_list("node_id", flat=True)
-    nodes = set(due)
-    for node_id in nodes:
-        publish(node_id=node_id, now=now)
-    return nodes
+    done = Published()
+    for node_id in set(due) - set(leave_out):
+        try:
+            publish(node_id=node_id, now=now)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            done.failed[node_id] = error
+        else:
+            done.nodes.add(node_id)
+    return done
 
 
 def publish_decommissions(*, now: datetime) -> set[int]:

@@ -5,15 +5,15 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from openbond.server.bonds.models import Bond
 from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone, UpdateStatus
 from openbond.server.measurement.services import record_records
 from openbond.wire.canonical import canonical_bytes, content_hash
 from openbond.wire.config import NodeContent
-from openbond.wire.states import NodeKind
 
 from .compile import compile_node, compile_tombstone
 from .models import PublishedConfig
-from .rows import bonds_carried_by, rows_of
+from .rows import rows_of
 from .update_states import Event, sources_of
 
 
@@ -34,7 +34,8 @@ def publish(*, node_id: int, now: datetime, above: int = 0) -> PublishedConfig:
     config = PublishedConfig.objects.select_for_update().get(pk=node_id)
     # Read before compiling: what comes in later is in the next revision, never lost.
     fresh = list(_unpublished(node_id).values_list("pk", "created"))
-    content = canonical_bytes(_content(node_id, now=max([at for _, at in fresh], default=now)))
+    _watch_legs(node_id, at=max([at for _, at in fresh], default=now))
+    content = canonical_bytes(content_of(node_id))
     _renew(config, content, above=above, now=now)
     updates = ConfigUpdate.objects.filter(pk__in=[pk for pk, _ in fresh])
     updates.update(revision=config.revision)
@@ -61,10 +62,10 @@ def _unpublished(node_id: int) -> QuerySet[ConfigUpdate]:
     return ConfigUpdate.objects.filter(node_id=node_id, revision__isnull=True)
 
 
-def _content(node_id: int, *, now: datetime) -> NodeContent:
+def content_of(node_id: int) -> NodeContent:
+    """Compile what a node must know now. Raises NoSuchNode."""
     node = Node.objects.select_related("space").filter(pk=node_id).first()
     if node is not None:
-        _watch_legs(node, now)
         return compile_node(rows_of(node))
     tombstone = Tombstone.objects.filter(node_id=node_id).first()
     if tombstone is None:
@@ -72,12 +73,11 @@ def _content(node_id: int, *, now: datetime) -> NodeContent:
     return compile_tombstone(tombstone)
 
 
-def _watch_legs(node: Node, at: datetime) -> None:
+def _watch_legs(node_id: int, *, at: datetime) -> None:
     # Each change of a leg's mode or of a bond's aggregator publishes the bonder's config, so here
     # is where histories learn of it; `at` is when the change was written.
-    if node.kind == NodeKind.BONDER:
-        for bond in bonds_carried_by(node):
-            record_records(bond=bond, at=at)
+    for bond in Bond.objects.filter(bonder_id=node_id):
+        record_records(bond=bond, at=at)
 
 
 def _renew(config: PublishedConfig, content: bytes, *, above: int, now: datetime) -> None:

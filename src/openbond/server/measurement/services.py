@@ -87,3 +87,10 @@ def _last_changes(source: Source, leg_ids: Iterable[int]) -> dict[int, Change]:
     newest = of_source.order_by().values("leg_id").annotate(last=Max("id")).values("last")
     rows = LegChange.objects.filter(id__in=newest)
     return {row.leg_id: Change(row.start, ShownState(row.state)) for row in rows}
+
+
+def forget_changes(*, before: datetime) -> None:
+    """Delete changes of states older than `before`; the last of each leg and source stays."""
+    old = LegChange.objects.filter(start__lt=before)
+    last = old.order_by().values("leg_id", "source").annotate(last=Max("id")).values("last")
+    old.exclude(id__in=list(last.values_list("last", flat=True))).delete()
