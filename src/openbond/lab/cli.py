@@ -72,7 +72,7 @@ def up(
         end_keeper_if_idle()
         raise
     console.print(f"[bold green]The bond is up[/] after {time.monotonic() - begun:.0f} s.\n")
-    console.print(tour(lab))
+    console.print(tour(lab), soft_wrap=True)
 
 
 @app.command()

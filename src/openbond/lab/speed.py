@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from .waiting import wait_until
 
 PORT = 5201
 WARM_UP_S = 2
+ATTEMPTS = 3
 
 # "[  5]   1.00-2.00   sec  11.9 MBytes  99.8 Mbits/sec ..."
 INTERVAL = re.compile(r"\]\s+[\d.]+-[\d.]+\s+sec\s+\S+ \S+\s+([\d.]+) Mbits/sec(.*)")
@@ -86,10 +88,21 @@ def best_of(speeds: dict[int, Speed]) -> Speed:
 
 
 def measure(stretch: Stretch, watch: Progress | None = None) -> float:
-    """Run iperf3 once and return Mbit/s at the receiver; `watch` hears of every second's rate.
+    """Run iperf3 and return Mbit/s at the receiver; `watch` hears of every second's rate.
 
     The first seconds, in which TCP finds the rate, do not count. Raises LabError.
     """
+    for attempt in range(ATTEMPTS):
+        said = _run_iperf(stretch, watch)
+        for rate, rest in INTERVAL.findall(said):
+            if "receiver" in rest:
+                return float(rate)
+        # An iperf3 server serves one client, and may not yet be done with the one before.
+        time.sleep(0.5 + attempt)
+    raise LabError(f"iperf3 over {stretch.words} failed: {said.strip()[-300:]}")
+
+
+def _run_iperf(stretch: Stretch, watch: Progress | None) -> str:
     words = ["iperf3", "-c", INTERNET, "-p", str(PORT), "-f", "m", "-i", "1", "--forceflush"]
     words += ["-t", str(stretch.seconds), "-O", str(WARM_UP_S)]
     words += ["-R"] if stretch.is_down else []
@@ -104,11 +117,4 @@ def measure(stretch: Stretch, watch: Progress | None = None) -> float:
             found = INTERVAL.search(line)
             if found and watch and "receiver" not in line and "sender" not in line:
                 watch(float(found[1]))
-    return _received("".join(said), stretch)
-
-
-def _received(said: str, stretch: Stretch) -> float:
-    for rate, rest in INTERVAL.findall(said):
-        if "receiver" in rest:
-            return float(rate)
-    raise LabError(f"iperf3 over {stretch.words} failed: {said.strip()[-300:]}")
+    return "".join(said)

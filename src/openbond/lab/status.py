@@ -65,12 +65,17 @@ class StatusView:
 
 def status_table(bond: BondView | None, rows: list[Row], trouble: str = "") -> Table:
     """Return the table for a bond and its lines; `trouble` says why the server does not answer."""
-    title = f"bond {bond.id} {bond.name}: {bond.status}" if bond else f"no server: {trouble}"
+    title = (
+        f"bond {bond.id} {bond.name}: {bond.status}   (Mbit/s on the lines now)"
+        if bond
+        else f"no server: {trouble}"
+    )
     table = Table(title=title, title_justify="left")
-    for heading in ("leg", "line", "address", "state", "bonder / aggregator", "mode"):
-        table.add_column(heading)
-    for heading in ("Mbit/s down", "Mbit/s up", "line is", "delay", "loss"):
-        table.add_column(heading, justify="right")
+    for heading in ("leg", "address", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("down", "up"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("line")
     for row in rows:
         table.add_row(*_cells(row))
     return table
@@ -78,20 +83,23 @@ def status_table(bond: BondView | None, rows: list[Row], trouble: str = "") -> T
 
 def _cells(row: Row) -> list[Text | str]:
     leg = row.leg
-    down, up = _mbps(row)
+    name = f"{row.line.number} {row.line.word} {row.line.interface}"
     return [
-        str(leg.id) if leg else "-",
-        f"{row.line.number} {row.line.word} ({row.line.interface})",
+        name,
         (leg.ip or "-") if leg else "-",
-        _coloured(leg.state if leg else "unknown"),
-        f"{leg.bonder_state} / {leg.aggregator_state}" if leg else "-",
-        leg.link_mode if leg else "-",
-        down,
-        up,
+        _state_words(leg) if leg else Text("unknown", style="yellow"),
+        *_mbps(row),
         _line_words(row.now),
-        _delay_words(row.now.relay),
-        _loss_words(row.now.relay),
     ]
+
+
+def _state_words(leg: LegView) -> Text:
+    """Return the combined state, and what each end says when they differ."""
+    colour = "green" if leg.state in GOOD else "red" if leg.state in BAD else "yellow"
+    words = Text(leg.state, style=colour)
+    if leg.bonder_state != leg.aggregator_state:
+        words.append(f" ({leg.bonder_state}/{leg.aggregator_state})", style="dim")
+    return words
 
 
 def _mbps(row: Row) -> tuple[str, str]:
@@ -113,29 +121,19 @@ def _line_words(now: LineNow) -> str:
     cut = [name for name, shape in ways.items() if shape.is_cut]
     if cut:
         return "CUT" if len(cut) == 2 else f"CUT {cut[0]}"
-    rates = " / ".join("any" if rate is None else f"{rate:g}" for rate in now.rates)
-    mtu = min((shape.mtu for shape in ways.values() if shape.mtu), default=0)
-    return f"{rates} Mbit/s" + (f", MTU {mtu}" if mtu else "")
+    down, up = (_way_words(ways[name], rate) for name, rate in zip(ways, now.rates, strict=True))
+    return down if down == up else f"{down}; up {up}"
 
 
-def _delay_words(relay: RelayStatus) -> str:
-    return _both(_delay_of(relay.shapes.down), _delay_of(relay.shapes.up)) + " ms"
-
-
-def _loss_words(relay: RelayStatus) -> str:
-    down, up = relay.shapes.down.loss_percent, relay.shapes.up.loss_percent
-    return _both(f"{down:g}", f"{up:g}") + " %"
+def _way_words(shape: Shape, rate: float | None) -> str:
+    words = ["any rate" if rate is None else f"{rate:g} Mbit/s", f"{_delay_of(shape)} ms"]
+    if shape.loss_percent:
+        words.append(f"loss {shape.loss_percent:g} %")
+    if shape.mtu:
+        words.append(f"MTU {shape.mtu}")
+    return ", ".join(words)
 
 
 def _delay_of(shape: Shape) -> str:
     jitter = f" ±{shape.jitter_ms:g}" if shape.jitter_ms else ""
     return f"{shape.delay_ms:g}{jitter}"
-
-
-def _both(down: str, up: str) -> str:
-    return down if down == up else f"{down} / {up}"
-
-
-def _coloured(state: str) -> Text:
-    colour = "green" if state in GOOD else "red" if state in BAD else "yellow"
-    return Text(state, style=colour)
