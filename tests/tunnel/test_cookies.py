@@ -25,7 +25,7 @@ def initiation(seed: int = 1) -> SentInitiation:
 def busy_gate() -> Gate:
     gate = Gate(Random(3).randbytes, limit=10)
     for seed in range(10):
-        assert gate.admits(initiation().datagram(), (f"10.0.1.{seed}", 1), 100.0)
+        assert gate.check(initiation().datagram(), (f"10.0.1.{seed}", 1), 100.0) is None
     return gate
 
 
@@ -40,25 +40,33 @@ def cookie_from(gate: Gate, sent: SentInitiation, now: float) -> bytes:
 def test_without_load_nobody_needs_a_cookie() -> None:
     gate = Gate(Random(3).randbytes, limit=10)
 
-    assert all(gate.admits(initiation().datagram(), HERE, second) for second in range(100))
+    checks = [gate.check(initiation().datagram(), HERE, second) for second in range(100)]
+
+    assert checks == [None] * 100
 
 
 def test_under_load_only_the_bearer_of_a_cookie_is_admitted() -> None:
     gate, sent = busy_gate(), initiation()
-    assert not gate.admits(sent.datagram(), HERE, 100.5)
+    assert gate.check(sent.datagram(), HERE, 100.5) is Drop.OVERLOAD
 
     cookie = cookie_from(gate, sent, 100.5)
 
-    assert gate.admits(sent.datagram(cookie), HERE, 100.6)
-    assert not gate.admits(sent.datagram(cookie), ELSEWHERE, 100.6)
-    assert not gate.admits(sent.datagram(bytes(16)), HERE, 100.6)
+    assert gate.check(sent.datagram(cookie), HERE, 100.6) is None
+    assert gate.check(sent.datagram(cookie), ELSEWHERE, 100.6) is Drop.BAD_MAC
+    assert gate.check(sent.datagram(bytes(16)), HERE, 100.6) is Drop.BAD_MAC
+
+
+def test_a_wrong_cookie_is_refused_without_load_too() -> None:
+    gate = Gate(Random(3).randbytes, limit=10)
+
+    assert gate.check(initiation().datagram(bytes(16)), HERE, 100.0) is Drop.BAD_MAC
 
 
 def test_the_load_is_forgotten_after_a_second() -> None:
     gate = busy_gate()
 
-    assert not gate.admits(initiation().datagram(), HERE, 100.9)
-    assert gate.admits(initiation().datagram(), HERE, 101.1)
+    assert gate.check(initiation().datagram(), HERE, 100.9) is Drop.OVERLOAD
+    assert gate.check(initiation().datagram(), HERE, 101.1) is None
 
 
 def test_a_cookie_serves_for_two_lifetimes_of_the_secret_at_most() -> None:
@@ -67,11 +75,9 @@ def test_a_cookie_serves_for_two_lifetimes_of_the_secret_at_most() -> None:
     later = 100.5 + 2 * SECRET_LIFETIME + 1
 
     for now in (100.6, 100.5 + SECRET_LIFETIME + 1, later):
-        for seed in range(10):
-            gate.admits(initiation(seed).datagram(), ELSEWHERE, now)
-        admitted = gate.admits(sent.datagram(cookie), HERE, now)
+        drop = gate.check(sent.datagram(cookie), HERE, now)
 
-        assert admitted is (now < later)
+        assert drop is (None if now < later else Drop.BAD_MAC)
 
 
 def test_a_cookie_for_another_initiation_or_of_a_stranger_is_refused() -> None:
@@ -91,12 +97,10 @@ def test_a_leg_gets_its_session_through_a_gate_under_load() -> None:
     pair.run(2)
     pair.lines[1].mend()
 
-    def flood() -> None:
-        for seed in range(600):
-            gate.admits(initiation(seed).datagram(), ELSEWHERE, pair.now)
-
+    stranger = initiation().datagram()
     for _ in range(40):
-        flood()
+        for _ in range(600):
+            gate.check(stranger, ELSEWHERE, pair.now)
         pair.run(0.1)
 
     drops = [drop for _, drop in pair.ends[AGGREGATOR].drops]

@@ -33,10 +33,10 @@ def drive(prober: Prober, rtt: float | None, *, start: float, seconds: float) ->
     sent: list[float] = []
     now = start
     while now <= start + seconds:
-        for at, number in [echo for echo in echoes if echo[0] <= now]:
-            echoes.remove((at, number))
+        for echo in [echo for echo in echoes if echo[0] <= now]:
+            echoes.remove(echo)
             prober.on_heard(now)
-            prober.on_echo(number, 0.0, now)
+            prober.on_echo(echo[1], 0.0, now)
         prober.handle_timer(now)
         number = prober.probe_to_send(now)
         if number is not None:

@@ -30,7 +30,6 @@ Address = tuple[str, int]
 
 HANDSHAKES_PER_SECOND = 500
 SECRET_LIFETIME = 120.0
-COOKIE_LIFETIME = 120.0  # how long the bearer uses one
 _COOKIE_LABEL = b"openbond cookie"
 _MAC1 = slice(INITIATION_SIZE - 2 * MAC_SIZE, INITIATION_SIZE - MAC_SIZE)
 
@@ -46,14 +45,20 @@ class Gate:
         self._secrets = (entropy(32), entropy(32))  # in force, and the one before
         self._renew_at = 0.0
 
-    def admits(self, initiation: bytes, source: Address, now: float) -> bool:
-        """Report whether to compute this handshake; count it if so."""
+    def check(self, initiation: bytes, source: Address, now: float) -> Drop | None:
+        """Return None when this handshake is to be computed, and count it; or why not.
+
+        OVERLOAD asks for a `cookie_message`. A cookie that is not ours is never let pass.
+        """
         if now - self._second >= 1.0:
             self._second, self._computed = now, 0
-        if self._computed >= self._limit and not self._has_cookie(initiation, source, now):
-            return False
+        if initiation[-MAC_SIZE:] != bytes(MAC_SIZE):
+            if not self._has_cookie(initiation, source, now):
+                return Drop.BAD_MAC
+        elif self._computed >= self._limit:
+            return Drop.OVERLOAD
         self._computed += 1
-        return True
+        return None
 
     def cookie_message(
         self, initiation: bytes, source: Address, public: bytes, now: float

@@ -13,7 +13,6 @@ from .keypair import Agreement
 from .messages import (
     ANSWER,
     COMPRESSION_DEFLATE,
-    EPHEMERAL_SIZE,
     HANDSHAKE_HEADER,
     INITIATION_SIZE,
     MAC_SIZE,
@@ -28,7 +27,6 @@ from .settings import Cipher, Security
 PROLOGUE = b"openbond tunnel"
 MAC1_LABEL = b"openbond mac1"
 OLDEST_VERSION = VERSION
-_EPHEMERAL = slice(HANDSHAKE_HEADER.size, HANDSHAKE_HEADER.size + EPHEMERAL_SIZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,9 +179,9 @@ def read_initiation(datagram: bytes, identity: Identity) -> ReceivedInitiation |
     return ReceivedInitiation(offer, HANDSHAKE_HEADER.unpack(header)[2], identity, responder)
 
 
-def ephemeral_of(initiation: bytes) -> bytes:
-    """Return the ephemeral key: equal in two datagrams only if one repeats the other."""
-    return initiation[_EPHEMERAL]
+def body_of(initiation: bytes) -> bytes:
+    """Return what is before the two MACs: equal in two datagrams if one repeats the other."""
+    return initiation[: -2 * MAC_SIZE]
 
 
 def check_frame(datagram: bytes, size: int) -> Drop | None:

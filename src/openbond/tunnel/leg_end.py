@@ -112,7 +112,7 @@ class LegEnd:
         if kind == Type.RESPONSE:
             return self._receive_response(datagram, now) or ""
         if kind == Type.COOKIE:
-            return self.session.receive_cookie(datagram, now) or ""
+            return self.session.receive_cookie(datagram) or ""
         return Drop.UNKNOWN_TYPE
 
     def on_data_heard(

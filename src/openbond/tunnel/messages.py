@@ -92,7 +92,6 @@ HANDSHAKE_HEADER = struct.Struct(">BBH")  # type, version, session
 OFFER = struct.Struct(">BBBBHHIIQI")
 ANSWER = struct.Struct(">BBBBHH")  # version, security, cipher, reserved, compression, session
 
-EPHEMERAL_SIZE = 32
 MAC_SIZE = 16
 COOKIE_SIZE = 16
 COOKIE_NONCE_SIZE = 16

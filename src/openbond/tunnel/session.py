@@ -16,14 +16,14 @@ interval ±5 %, expiry of keypairs, and 10 min of grace when rekeying fails.
 from dataclasses import dataclass
 from math import inf
 
-from .cookies import COOKIE_LIFETIME, Address, Gate, read_cookie
+from .cookies import Address, Gate, read_cookie
 from .drops import Drop
 from .handshake import (
     Offer,
     SentInitiation,
     agree,
+    body_of,
     check_initiation,
-    ephemeral_of,
     read_initiation,
 )
 from .keypair import Agreement, Keypair
@@ -51,6 +51,7 @@ class Attempt:
     next_at: float
     only_silence: bool  # called for by nothing but a silent leg
     sent: int = 0
+    cookie: bytes = b""
 
 
 class Session:
@@ -71,8 +72,7 @@ class Session:
         self._attempt: Attempt | None = None
         self._count = 0
         self._newest_number = (0, 0)  # of the peer's initiations
-        self._answered = (b"", b"")  # ephemeral key and response of the newest initiation
-        self._cookie = (b"", -inf)  # and when it came
+        self._answered = (b"", b"")  # newest initiation without its MACs, and the response
         self._rekey_at = inf
         self._forget_at = inf
         self._wish_since = inf
@@ -105,11 +105,14 @@ class Session:
         flaw = check_initiation(datagram, self._identity.public)
         if flaw is not None:
             return b"", flaw
-        if ephemeral_of(datagram) == self._answered[0]:
+        if body_of(datagram) == self._answered[0]:
             return self._answered[1], None
-        if not self._gate.admits(datagram, source, now):
+        drop = self._gate.check(datagram, source, now)
+        if drop is Drop.OVERLOAD:
             public = self._identity.public
-            return self._gate.cookie_message(datagram, source, public, now), Drop.OVERLOAD
+            return self._gate.cookie_message(datagram, source, public, now), drop
+        if drop is not None:
+            return b"", drop
         return self._answer(datagram, now, self._identity)
 
     def receive_response(self, datagram: bytes, now: float) -> Drop | None:
@@ -127,7 +130,7 @@ class Session:
         self._use(keypair, now)
         return None
 
-    def receive_cookie(self, datagram: bytes, now: float) -> Drop | None:
+    def receive_cookie(self, datagram: bytes) -> Drop | None:
         """Take in a cookie: the initiation is repeated with it at its next turn."""
         if self._attempt is None or self._identity is None:
             return Drop.UNASKED
@@ -137,7 +140,7 @@ class Session:
         )
         if isinstance(cookie, Drop):
             return cookie
-        self._cookie = (cookie, now)
+        self._attempt.cookie = cookie
         return None
 
     def confirm(self, keypair: Keypair, now: float) -> bool:
@@ -162,7 +165,6 @@ class Session:
         if _trust(old) != _trust(bond):
             self.forget_all()
             self._newest_number = (0, 0)
-            self._cookie = (b"", -inf)
         elif old.handshake_interval != bond.handshake_interval and self.current is not None:
             self._set_interval(self.current.born_at, now)
         if (old.security, old.cipher) != (bond.security, bond.cipher):
@@ -198,12 +200,12 @@ class Session:
         if attempt is None or self._identity is None or now < attempt.next_at:
             return []
         if now >= attempt.made_at + RENEW_AFTER:
-            attempt.initiation, attempt.made_at = self._new_initiation(self._identity), now
+            # A cookie is not kept longer: the aggregator may have forgotten its secret.
+            attempt.initiation, attempt.cookie = self._new_initiation(self._identity), b""
+            attempt.made_at = now
         attempt.sent += 1
         attempt.next_at = now + self._pause(attempt, now)
-        cookie, came_at = self._cookie
-        fresh = now < came_at + COOKIE_LIFETIME
-        return [attempt.initiation.datagram(cookie if fresh else b"")]
+        return [attempt.initiation.datagram(attempt.cookie)]
 
     def get_timer(self) -> float:
         attempt_at = self._attempt.next_at if self._attempt else self._rekey_at
@@ -235,7 +237,7 @@ class Session:
         session = self._free_session()
         response, keys = received.answer(agreement, session, self._entropy)
         self._newest_number = offer.number
-        self._answered = (ephemeral_of(datagram), response)
+        self._answered = (body_of(datagram), response)
         self._expire(self.next, now + ACCEPT_OLD_FOR)
         self.next = self._add_keypair(keys, session, received.session, agreement, now)
         self._expire(self.next, now + UNCONFIRMED_FOR)
