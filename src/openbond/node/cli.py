@@ -1,16 +1,21 @@
-"""`openbond node …`: enrol, run and ask the programs of one node."""
+"""`openbond node …`: enrol, run and ask the programs of one node.
+
+Commands that carry much (HTTPS, netlink, the tunnel) import it when they are asked for: `ping` must
+answer within 2 s on a slow machine.
+"""
 
 import asyncio
+import importlib
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from openbond.node import clock, enrolment, store
+from openbond.node import clock, store
 from openbond.node.agent.door import Fetch, Ping, Question, Status, StatusAnswer, ask_agent
-from openbond.node.agent.start import run_agent
 from openbond.node.errors import NodeError, NotPrivileged
 from openbond.node.lines import NoAnswer
 from openbond.node.locks import held
@@ -30,9 +35,15 @@ ANSWER_WITHIN_S = 1.8
 
 
 def run(work: Coroutine[None, None, T]) -> T:
-    """Run to the end; an error an operator can mend becomes one sentence and its exit code."""
-    try:
+    with _errors_in_words():
         return asyncio.run(work)
+
+
+@contextmanager
+def _errors_in_words() -> Iterator[None]:
+    """Make of an error that an operator can mend one sentence and its exit code."""
+    try:
+        yield
     except NodeError as error:
         raise fail(error) from error
     except PermissionError as refused:
@@ -42,6 +53,12 @@ def run(work: Coroutine[None, None, T]) -> T:
                 "or give --root a directory of your own."
             )
         ) from refused
+
+
+def _heavy(module: str, name: str) -> Callable[..., Any]:
+    """Return a function of a room that is expensive to import."""
+    found: Callable[..., Any] = getattr(importlib.import_module(f"openbond.node.{module}"), name)
+    return found
 
 
 def fail(error: NodeError) -> typer.Exit:
@@ -62,8 +79,8 @@ def enroll(
     root: Root = HERE,
 ) -> None:
     """Make this machine the bonder or aggregator that the node key stands for."""
-    work = enrolment.enrol_by_hand(
-        Paths(root), server=server, key=key, ca_file=ca, ca_fingerprint=ca_fingerprint
+    work = _heavy("enrolment", "enrol_by_hand")(
+        Paths(root.absolute()), server=server, key=key, ca_file=ca, ca_fingerprint=ca_fingerprint
     )
     identity = run(work)
     typer.echo(f"Enrolled as node {identity.node_id}. Start `openbond node supervisor` now.")
@@ -98,7 +115,18 @@ def agent_program(paths: Paths) -> Program:
 @app.command()
 def agent(root: Root = HERE) -> None:
     """Fetch the config, bring the machine to it, report; needs CAP_NET_ADMIN."""
-    run(run_agent(Paths(root.absolute())))
+    run(_heavy("agent.start", "run_agent")(Paths(root.absolute())))
+
+
+@app.command()
+def tunnel(
+    bond: Annotated[int, typer.Option(help="The bond's id.")],
+    root: Root = HERE,
+    plain: Annotated[bool, typer.Option(help="Without kernel offloads, to compare.")] = False,
+) -> None:
+    """Carry one bond's packets, from the settings that the agent wrote."""
+    with _errors_in_words():
+        _heavy("tunnel_daemon", "run")(root.absolute(), bond, plain=plain)
 
 
 @app.command()

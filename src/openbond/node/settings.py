@@ -54,7 +54,9 @@ def read_address(text: str) -> ServerAddress:
         host, _, port = text.strip().partition(":") if text.count(":") == 1 else (text, "", "")
     host = host.strip("[] ")
     if not host or (port and not _is_port(port)):
-        raise BadSettings(f"{text!r} is no server address: write HOST:PORT, for example 192.0.2.1:8443.")
+        raise BadSettings(
+            f"{text!r} is no server address: write HOST:PORT, for example 192.0.2.1:8443."
+        )
     return ServerAddress(host, int(port or DEFAULT_PORT))
 
 

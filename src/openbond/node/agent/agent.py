@@ -136,6 +136,7 @@ class Agent:
     def _on_kept(self, content: NodeContent, applied: Applied) -> None:
         """Tell the daemons which legs lost, or got back, what they need."""
         self._known.observed = self._keeper.observed
+        self._channel.transport.ways_changed()
         found = {}
         for bond_id, leg_id, why in obstacles(content, self._facts(content), self._keeper.observed):
             found[bond_id, leg_id] = why
@@ -259,7 +260,7 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _machine(paths: Paths, settings: NodeSettings) -> Machine:
-    command = (sys.executable, "-m", "openbond.cli", "node", "tunnel")
+    command = (sys.executable, "-m", "openbond.node.tunnel_daemon")
     return Machine(
         tunnel_key=str(paths.tunnel_key),
         dhcp_hook=str(paths.dhcp_hook),

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ from .ways import Way, in_order
 T = TypeVar("T")
 POLL_GRACE_S = 10.0
 DATE_S = 5.0
+# A way that is given up while it waits, for a reason that is not its own, is tried once more.
+MOST_TRIES = 2
 
 
 class Transport:
@@ -43,7 +46,7 @@ class Transport:
         self._ways = ways
         self._addresses = addresses
         self._clients: dict[Way, WayClient] = {}
-        self._lost: dict[int, asyncio.Event] = {}
+        self._lost: dict[Way, asyncio.Event] = {}
         self.last_success: int | None = None
 
     async def send(self, make: Callable[[], Request]) -> httpx.Response:
@@ -56,19 +59,38 @@ class Transport:
             "No leg has an address yet, so the server cannot be asked: check the legs' cables "
             "and, for DHCP legs, that the access hands out leases."
         )
-        ways = in_order(self._ways(), last_success=self.last_success)
-        await self._forget_all_but(ways)
-        for way in ways:
+        await self._forget_all_but(self._ways())
+        tried: Counter[Way] = Counter()
+        while (way := self._next_way(tried)) is not None:
+            tried[way] += MOST_TRIES
             try:
                 return await self._send_by(way, make)
+            except _WayLost as lost:
+                # Others first; but a leg whose tunnel went down may still reach the server.
+                tried[way] -= MOST_TRIES - 1
+                failure = unreachable(self.server, way, lost)
             except NodeError as refused:
                 failure = refused
         raise failure
 
+    def _next_way(self, tried: Counter[Way]) -> Way | None:
+        """Return the best of the ways that there are now, and least tried of them."""
+        open_ways = [way for way in self._ways() if tried[way] < MOST_TRIES]
+        ordered = in_order(open_ways, last_success=self.last_success)
+        return min(ordered, key=lambda way: tried[way], default=None)
+
     def way_lost(self, leg_id: int) -> None:
         """Give up what waits on a leg that is known to be dead; it is tried on the next one."""
-        if leg_id in self._lost:
-            self._lost.pop(leg_id).set()
+        self._give_up(way for way in self._lost if way.leg_id == leg_id)
+
+    def ways_changed(self) -> None:
+        """Give up what waits on a way that is no more, e.g. on an address the leg lost."""
+        present = set(self._ways())
+        self._give_up(way for way in self._lost if way not in present)
+
+    def _give_up(self, ways: Iterable[Way]) -> None:
+        for way in list(ways):
+            self._lost.pop(way).set()
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -89,7 +111,7 @@ class Transport:
         for address in await self._addresses.of(self.server.host, way):
             try:
                 response = await self._unless_lost(way, client.send(make(), address=address))
-            except (httpx.TransportError, _WayLost) as error:
+            except httpx.TransportError as error:
                 failure = await self._explain(error, way, address)
             else:
                 self.last_success = way.leg_id
@@ -105,7 +127,7 @@ class Transport:
     async def _unless_lost(
         self, way: Way, sending: Coroutine[None, None, httpx.Response]
     ) -> httpx.Response:
-        lost = self._lost.setdefault(way.leg_id, asyncio.Event())
+        lost = self._lost.setdefault(way, asyncio.Event())
         answer = asyncio.create_task(sending)
         loss = asyncio.create_task(lost.wait())
         try:

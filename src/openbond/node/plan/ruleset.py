@@ -64,7 +64,7 @@ def _clamp(bond: BondConfig, mtu: int) -> list[Json]:
                     chain,
                     _is(_meta(direction), device_of(bond.id)),
                     _is(_meta("nfproto"), family),
-                    _is({"&": [_field("tcp", "flags"), ["syn", "rst"]]}, "syn"),
+                    _is(_flags("syn", "rst"), "syn"),
                     # The kernel only ever lowers the option.
                     {"mangle": {"key": _MSS, "value": mtu - headers}},
                 )
@@ -121,10 +121,14 @@ def _leg_guard(bond: BondConfig) -> list[Json]:
         _rule("untracked_in", arriving, *from_peer, {"notrack": None}),
         _rule("untracked_out", leaving, *to_peer, {"notrack": None}),
         _rule("leg_input", arriving, *from_peer, _ACCEPT),
+        # Only a SYN opens something. Connections older than this table, such as the management
+        # channel's at the first config, are unknown to connection tracking and must go on.
+        _rule("leg_input", arriving, _is(_flags("syn", "ack"), "syn"), _REJECT),
+        _rule("leg_input", arriving, _is(_meta("l4proto"), "tcp"), _ACCEPT),
         _rule("leg_input", arriving, related, _ACCEPT),
         _rule("leg_input", arriving, _is(_meta("l4proto"), _set(["icmp", "ipv6-icmp"])), _ACCEPT),
         _rule("leg_input", arriving, _is(_field("udp", "dport"), 68), _ACCEPT),
-        _rule("leg_input", arriving, {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}),
+        _rule("leg_input", arriving, _REJECT),
         _rule("leg_forward", arriving, {"drop": None}),
         _rule("leg_forward", leaving, {"reject": {"type": "icmpx", "expr": "no-route"}}),
     ]
@@ -157,6 +161,7 @@ def _translation(bond: BondConfig) -> list[Json]:
 
 
 _ACCEPT: Json = {"accept": None}
+_REJECT: Json = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
 
 
 def _chain(name: str, hook: str, priority: int, *, kind: str = "filter") -> Json:
@@ -174,6 +179,10 @@ def _meta(key: str) -> Json:
 
 def _field(protocol: str, field: str) -> Json:
     return {"payload": {"protocol": protocol, "field": field}}
+
+
+def _flags(*names: str) -> Json:
+    return {"&": [_field("tcp", "flags"), list(names)]}
 
 
 def _is(left: Json, right: object) -> Json:
