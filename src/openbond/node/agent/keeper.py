@@ -106,7 +106,11 @@ class Keeper:
                     log.error("the machine could not be kept in step", why=str(failure))
 
     async def _plan(self, content: NodeContent) -> tuple[Desired, Plan]:
-        desired = desired_for(content, self._facts(content))
+        try:
+            desired = desired_for(content, self._facts(content))
+        except ValueError as error:
+            # A value that no kernel could take, e.g. an address that is none.
+            raise NodeError(f"the config cannot be applied: {error}") from error
         self.observed = await asyncio.to_thread(self._host.observe, desired)
         return desired, plan_steps(desired=desired, observed=self.observed)
 

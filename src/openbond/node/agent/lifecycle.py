@@ -197,11 +197,7 @@ class Lifecycle:
         return True
 
     async def _apply(self, content: NodeContent) -> Applied:
-        try:
-            applied = await self._keeper.apply(content)
-        except ValueError as error:
-            # A value that no kernel could take, e.g. an address that is none.
-            raise NodeError(f"the config cannot be applied: {error}") from error
+        applied = await self._keeper.apply(content)
         self._tunnels.forget_others([bond.id for bond in content.bonds])
         return applied
 
@@ -221,7 +217,7 @@ class Lifecycle:
         while confirmation.verdict(clock.monotonic()) is Verdict.WAIT:
             if self._next is not trial:
                 return None
-            if (self._reporter.last_exchange or 0.0) > began:
+            if self._reporter.has_exchanged_since(began):
                 confirmation = confirmation.met(Condition.SERVER)
             if clock.monotonic() >= settled and self._tunnel_is_up(trial.content):
                 confirmation = confirmation.met(Condition.TUNNEL)

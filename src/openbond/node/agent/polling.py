@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 from msgspec import UNSET
 
 from openbond.node import clock
-from openbond.node.channel.client import Channel
 from openbond.node.channel.enrol import software_version
 from openbond.node.configs import StoredConfig
 from openbond.node.errors import NodeError, ServerRefused
@@ -29,6 +29,12 @@ ENROL_AGAIN = (
     ErrorCode.CERTIFICATE_EXPIRED,
     ErrorCode.BAD_SIGNATURE,
 )
+
+
+class PollExchange(Protocol):
+    """The part of the management channel that is needed here."""
+
+    async def poll(self, request: PollRequest) -> PollAnswer: ...
 
 
 class Poller:
@@ -53,7 +59,7 @@ class Poller:
         self._restart.set()
         self.retry.nudge()
 
-    async def run(self, channel: Channel) -> None:
+    async def run(self, channel: PollExchange) -> None:
         """Poll for ever."""
         while True:
             try:
@@ -67,7 +73,7 @@ class Poller:
             except NodeError as error:
                 await self._failed(error)
 
-    async def _poll(self, channel: Channel) -> PollAnswer | None:
+    async def _poll(self, channel: PollExchange) -> PollAnswer | None:
         """Return the answer; None when the question is out of date."""
         whole, self._whole = self._whole, False
         polling = asyncio.create_task(channel.poll(self._request(whole=whole)))

@@ -1,19 +1,25 @@
 """Hands over what happened: at once when it can, from disk when it could not (§1.5, §3.3)."""
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
 from openbond.node import clock
-from openbond.node.channel.client import Channel
 from openbond.node.channel.enrol import software_version
 from openbond.node.errors import NodeError
 from openbond.node.report_queue import MakeReport, ReportQueue
-from openbond.wire.exchange import ReportRequest
+from openbond.wire.exchange import ReportAnswer, ReportRequest
 
 from .retry import Retry
 
 log = structlog.get_logger()
+
+
+class ReportExchange(Protocol):
+    """The part of the management channel that is needed here."""
+
+    async def report(self, request: ReportRequest) -> ReportAnswer: ...
 
 
 class Reporter:
@@ -24,7 +30,9 @@ class Reporter:
         self._wanted = asyncio.Event()
         self._sent = asyncio.Event()
         self.retry = Retry()
+        # The last exchange that succeeded: when it ended, and when it began.
         self.last_exchange: float | None = None
+        self._last_began: float | None = None
         if len(queue):
             self._wanted.set()
 
@@ -46,6 +54,10 @@ class Reporter:
         self._wanted.set()
         self.retry.nudge()
 
+    def has_exchanged_since(self, moment: float) -> bool:
+        """Report whether an exchange succeeded that had not begun before the moment."""
+        return self._last_began is not None and self._last_began >= moment
+
     async def flushed(self, *, within_s: float) -> bool:
         """Report whether everything was handed over within the time."""
         try:
@@ -57,7 +69,7 @@ class Reporter:
             return False
         return True
 
-    async def run(self, channel: Channel) -> None:
+    async def run(self, channel: ReportExchange) -> None:
         """Send for ever."""
         while True:
             await self._wanted.wait()
@@ -70,14 +82,15 @@ class Reporter:
                 self._wanted.set()
                 await self.retry.failed(error)
 
-    async def _send_all(self, channel: Channel) -> None:
+    async def _send_all(self, channel: ReportExchange) -> None:
         while True:
             batch = self._queue.batch()
             request = ReportRequest(
                 sent_at_ms=clock.wall_ms(), reports=batch, software_version=software_version()
             )
+            began = clock.monotonic()
             answer = await channel.report(request)
-            self.last_exchange = clock.monotonic()
+            self.last_exchange, self._last_began = clock.monotonic(), began
             if self.retry.succeeded():
                 log.info("reports are handed over again", waiting=len(self._queue))
             self._queue.taken(answer.taken)
