@@ -1,8 +1,6 @@
 """The whole server as one ASGI application: nodes below /node/, Django for the rest."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from openbond.wire.exchange import PREFIX
 
@@ -10,10 +8,9 @@ from .background import Background
 from .bell import Bell
 from .channel import NodeChannel
 from .desk import Desk
+from .django_desk import DjangoDesk
 from .requests import Receive, Scope, Send
 from .revocations import RevocationList
-
-Asgi: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def server_time() -> datetime:
@@ -23,7 +20,7 @@ def server_time() -> datetime:
 class Application:
     """Starts and stops with its server (ASGI lifespan); between, hands each request on."""
 
-    def __init__(self, *, django: Asgi, crl: RevocationList) -> None:
+    def __init__(self, *, django: DjangoDesk, crl: RevocationList) -> None:
         self._django = django
         self._crl = crl
         self._running: _Running | None = None
@@ -47,6 +44,7 @@ class Application:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._running.stop()
+        self._django.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 

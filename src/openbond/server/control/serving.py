@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 
 from .application import Application, server_time
 from .authority import Authority
+from .django_desk import DjangoDesk
 from .revocations import RevocationList
 from .state_files import StateDirectory
 from .web_tls import web_tls
@@ -42,7 +43,9 @@ def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -
     """Serve until SIGTERM or SIGINT. `names`: more names and addresses for the certificate."""
     authority = Authority.open_or_create(state.authority, now=server_time())
     tls = web_tls(state.tls, authority, names=names, now=server_time())
-    application = Application(django=get_asgi_application(), crl=RevocationList(authority))
+    application = Application(
+        django=DjangoDesk(get_wsgi_application()), crl=RevocationList(authority)
+    )
     config = uvicorn.Config(
         application,
         ssl_certfile=tls.chain,

@@ -38,6 +38,8 @@ def sqlite_settings(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(path),
+        # A file does not go away, and opening it costs more than a small request.
+        "CONN_MAX_AGE": None,
         "OPTIONS": dict(SQLITE_OPTIONS),
     }
 
