@@ -22,6 +22,7 @@ from openbond.node.linux.host import LinuxHost
 from openbond.node.linux.monitor import KernelMonitor
 from openbond.node.paths import Paths
 from openbond.node.plan.facts import Facts, Machine
+from openbond.node.plan.values import Desired
 from openbond.node.report_queue import ReportQueue
 from openbond.node.settings import NodeSettings
 from openbond.node.verify import Verifier
@@ -70,8 +71,9 @@ class Agent:
             leg_back=self._on_leg_back,
         )
         self._daemons = Daemons(paths.root, self._legs.on_event, self._legs.on_status)
+        self._host = LinuxHost(paths)
         self._keeper = Keeper(
-            LinuxHost(paths), self._daemons, self._facts, self._supervision, self._on_kept
+            self._host, self._daemons, self._facts, self._supervision, self._on_kept
         )
         self._actor = Actor(paths, self._keeper, self._daemons, self._supervision)
         self._telling = Telling(self._known, self._keeper, self._daemons, self._reporter)
@@ -93,6 +95,8 @@ class Agent:
         door = await Door(self._paths.agent_socket, self._answer).open()
         monitor = KernelMonitor(self._wake)
         monitor.start()
+        # Before anything is planned: an agent that restarts must not take fright at its own facts.
+        self._known.look_at(await asyncio.to_thread(self._host.observe, Desired()))
         await self._lifecycle.boot(self._attach)
         loops = [
             asyncio.create_task(_for_ever(name, loop))
@@ -135,7 +139,8 @@ class Agent:
 
     def _on_kept(self, content: NodeContent, applied: Applied) -> None:
         """Tell the daemons which legs lost, or got back, what they need."""
-        self._known.observed = self._keeper.observed
+        if self._known.look_at(self._keeper.observed):
+            self._wake()
         self._channel.transport.ways_changed()
         found = {}
         for bond_id, leg_id, why in obstacles(content, self._facts(content), self._keeper.observed):
@@ -181,6 +186,7 @@ class Agent:
             trust.checked(self._authority()),
             ways=lambda: self._known.ways(self._keeper.content),
             addresses=ServerAddresses(self._paths.addresses),
+            silent=self._tunnels.silent_legs,
         )
         return Channel(transport, identity, RisingNumbers(self._paths.numbers))
 

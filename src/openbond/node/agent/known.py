@@ -23,17 +23,22 @@ class Known:
         self.leases: dict[int, Lease] = {}
         self.inner_mtus: dict[int, int] = {}
         self.announcements = Announcements()
-        self.observed = Observed()
+        self._own_addresses: frozenset[str] = frozenset()
+
+    def look_at(self, observed: Observed) -> bool:
+        """Take in what the machine has; report whether that changes what shall be planned."""
+        found = frozenset(str(ip.ip) for _, ip in observed.foreign_addresses)
+        before, self._own_addresses = self._own_addresses, found
+        return before != found
 
     def facts(self, content: NodeContent, *, now: float) -> Facts:
         bonds = [bond.id for bond in content.bonds]
-        foreign = {str(ip.ip) for _, ip in self.observed.foreign_addresses}
         return Facts(
             machine=self._machine,
             leases=dict(self.leases),
             inner_mtus=dict(self.inner_mtus),
             withdrawn=self.announcements.withdrawn(bonds, now=now),
-            own_addresses=frozenset(foreign),
+            own_addresses=self._own_addresses,
         )
 
     def ways(self, content: NodeContent | None) -> Sequence[Way]:

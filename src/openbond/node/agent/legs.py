@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 from openbond.node import clock, daemon_messages
-from openbond.node.confirm import UP_STATES
 from openbond.node.daemon_messages import DaemonEvent, StatusAnswer
 from openbond.wire.reports import LegStateChanged, PathMtuMeasured, Problem
 from openbond.wire.states import ShownState
 
 from .known import Known
 from .reporting import Reporter
-from .tunnels import TunnelStates
+from .tunnels import SILENT_STATES, TunnelStates
 
 
 class LegEvents:
@@ -66,7 +65,7 @@ class LegEvents:
         )
         if event.new is ShownState.DOWN:
             self._leg_lost(event.leg_id)
-        elif event.new in UP_STATES and event.old not in UP_STATES:
+        elif event.old in SILENT_STATES and event.new not in SILENT_STATES:
             self._leg_back()
         self._on_tunnel(bond_id)
 

@@ -5,6 +5,8 @@ from collections.abc import Collection
 from openbond.node.confirm import UP_STATES
 from openbond.wire.states import ShownState
 
+SILENT_STATES = frozenset({ShownState.DOWN, ShownState.HANDSHAKING})
+
 
 class TunnelStates:
     """Leg states of all bonds, and when each bond was up last."""
@@ -28,6 +30,12 @@ class TunnelStates:
 
     def state_of(self, bond_id: int, leg_id: int) -> ShownState:
         return self._legs.get(bond_id, {}).get(leg_id, ShownState.DOWN)
+
+    def silent_legs(self) -> frozenset[int]:
+        """Return the legs on which nothing is heard. While none is heard, they tell nothing."""
+        states = {leg: state for legs in self._legs.values() for leg, state in legs.items()}
+        silent = frozenset(leg for leg, state in states.items() if state in SILENT_STATES)
+        return silent if len(silent) < len(states) else frozenset()
 
     def is_up(self, bond_id: int) -> bool:
         return any(state in UP_STATES for state in self._legs.get(bond_id, {}).values())

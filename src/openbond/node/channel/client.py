@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -40,10 +40,12 @@ class Transport:
         *,
         ways: Callable[[], Sequence[Way]],
         addresses: ServerAddresses,
+        silent: Callable[[], Collection[int]] = tuple,
     ) -> None:
         self.server = server
         self._context = context
         self._ways = ways
+        self._silent = silent
         self._addresses = addresses
         self._clients: dict[Way, WayClient] = {}
         self._lost: dict[Way, asyncio.Event] = {}
@@ -76,7 +78,7 @@ class Transport:
     def _next_way(self, tried: Counter[Way]) -> Way | None:
         """Return the best of the ways that there are now, and least tried of them."""
         open_ways = [way for way in self._ways() if tried[way] < MOST_TRIES]
-        ordered = in_order(open_ways, last_success=self.last_success)
+        ordered = in_order(open_ways, last_success=self.last_success, silent=self._silent())
         return min(ordered, key=lambda way: tried[way], default=None)
 
     def way_lost(self, leg_id: int) -> None:

@@ -1,6 +1,6 @@
 """Ways for the management channel to the server, in the order to try them (behaviour 1.5). Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 # The way that no leg carries: the machine's own routing. Aggregators have only this one.
@@ -24,11 +24,17 @@ class Way:
 BY_OWN_ROUTING = Way(OWN_ROUTING)
 
 
-def in_order(ways: Iterable[Way], *, last_success: int | None) -> list[Way]:
-    """Return last success first, mobile legs last, the machine's own routing after all legs."""
+def in_order(
+    ways: Iterable[Way], *, last_success: int | None, silent: Collection[int] = ()
+) -> list[Way]:
+    """Return last success first, mobile legs last, the machine's own routing after all legs.
 
-    def rank(way: Way) -> tuple[bool, bool, bool, int]:
+    `silent`: legs on which the tunnel hears nothing; they come behind all that are heard.
+    """
+
+    def rank(way: Way) -> tuple[bool, bool, bool, bool, int]:
         return (
+            way.leg_id in silent,
             way.leg_id != last_success,
             way.leg_id == OWN_ROUTING,
             way.is_mobile,
