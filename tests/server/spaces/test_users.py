@@ -1,6 +1,7 @@
 """Accounts (api-v3 07-people-spaces 1)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import identify_hasher
@@ -51,9 +52,9 @@ def test_a_login_is_an_e_mail_address_in_any_case_or_a_username(world: World) ->
         ("username", {"email": "x@example.net", "username": "ana"}, "Username must be unique."),
     ],
 )
-def test_names_are_unique(world: World, field: str, values: dict[str, str], message: str) -> None:
+def test_names_are_unique(world: World, field: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidFields) as refusal:
-        create_user(by=SERVER, space=world.globex, **values)  # type: ignore[arg-type]
+        create_user(by=SERVER, space=world.globex, **values)
 
     assert refusal.value.fields == {field: [message]}
 

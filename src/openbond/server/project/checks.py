@@ -1,6 +1,6 @@
 """System checks: the server does not run on a database that would lose or refuse writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -25,6 +25,11 @@ def check_database_options(
     app_configs: Sequence[AppConfig] | None = None, **options: Any
 ) -> list[CheckMessage]:
     """Refuse SQLite whose transactions do not take the write lock at their start."""
+    return errors_of_options(settings.DATABASES)
+
+
+def errors_of_options(databases: Mapping[str, Mapping[str, Any]]) -> list[CheckMessage]:
+    """Return an error for each SQLite database with another transaction mode."""
     return [
         Error(
             f"Database {alias!r} is SQLite without IMMEDIATE transactions.",
@@ -32,9 +37,9 @@ def check_database_options(
             'would see "database is locked".',
             id="openbond.E001",
         )
-        for alias, database in settings.DATABASES.items()
+        for alias, database in databases.items()
         if database["ENGINE"] == SQLITE
-        and str(database.get("OPTIONS", {}).get("transaction_mode")).upper() != "IMMEDIATE"
+        and database.get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE"
     ]
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from .models import ApiToken, Group, Space, SpaceClosure, User
 from .rules import Sharing, shared_from
@@ -53,7 +54,8 @@ def groups_visible_to(viewer: Viewer) -> QuerySet[Group]:
         .annotate(found=Count("pk"))
         .values("found")
     )
-    return Group.objects.annotate(user_count=Subquery(members)).prefetch_related("grants")
+    counted = Group.objects.annotate(user_count=Coalesce(Subquery(members), 0))
+    return counted.prefetch_related("grants")
 
 
 def sharing_of(space: Space) -> Sharing:
