@@ -30,6 +30,12 @@ app = typer.Typer(
     help="The management server: API, nodes' channel, and background work in one process."
 )
 
+tokens = typer.Typer(help="API tokens of accounts.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
+
+PasswordOption = Annotated[
+    Path | None, typer.Option(help="File that holds the password; else it is asked for.")
+]
 StateOption = Annotated[
     Path | None,
     typer.Option("--state", metavar="DIR", help="The directory that the server owns."),
@@ -80,19 +86,49 @@ def check(state: StateOption = None) -> None:
 
 
 @app.command("create-admin")
-def create_admin(email: str, state: StateOption = None) -> None:
-    """Make one more administrator of the root space; the password is asked for."""
+def create_admin(
+    email: str, password_file: PasswordOption = None, state: StateOption = None
+) -> None:
+    """Make one more administrator of the root space."""
     with _django(state):
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        call_command("create_admin", email=email, password=password)
+        call_command("create_admin", email=email, password=_new_password(password_file))
 
 
 @app.command("set-password")
-def set_password(email: str, state: StateOption = None) -> None:
+def set_password(
+    email: str, password_file: PasswordOption = None, state: StateOption = None
+) -> None:
     """Give an account a new password, e.g. the administrator's that was lost."""
     with _django(state):
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        call_command("set_password", email=email, password=password)
+        call_command("set_password", email=email, password=_new_password(password_file))
+
+
+@tokens.command("create")
+def create_token(
+    email: str,
+    name: str,
+    days: Annotated[int, typer.Option(help="Days until it expires.")] = 90,
+    read_only: Annotated[bool, typer.Option(help="Only GET, HEAD and OPTIONS.")] = False,
+    state: StateOption = None,
+) -> None:
+    """Make a token with its owner's permissions; it is shown once."""
+    with _django(state):
+        words = {"name": name, "days": days, "read_only": read_only}
+        call_command("tokens", verb="create", email=email, **words)
+
+
+@tokens.command("list")
+def list_tokens(email: str, state: StateOption = None) -> None:
+    """List the tokens of an account."""
+    with _django(state):
+        call_command("tokens", verb="list", email=email)
+
+
+@tokens.command("revoke")
+def revoke_token(email: str, name: str, state: StateOption = None) -> None:
+    """Revoke a token: it ends at once."""
+    with _django(state):
+        call_command("tokens", verb="revoke", email=email, name=name)
 
 
 def _use_state(state: Path | None) -> None:
@@ -165,14 +201,24 @@ class _Silent:
 
 
 def _given_password(file: Path | None) -> str:
-    if file is None:
-        return os.environ.pop("OPENBOND_ADMIN_PASSWORD", "")
+    given = os.environ.pop("OPENBOND_ADMIN_PASSWORD", "")
+    return given if file is None else _read_password(file)
+
+
+def _new_password(file: Path | None) -> str:
+    if file is not None:
+        return _read_password(file)
+    asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return asked
+
+
+def _read_password(file: Path) -> str:
     try:
         password = file.read_text().strip()
     except OSError as error:
         raise StateError(f"Cannot read {file}: {error.strerror}.") from error
     if not password:
-        raise StateError(f"{file} is empty. Write the administrator's password into it.")
+        raise StateError(f"{file} is empty. Write the password into it.")
     return password
 
 
