@@ -42,10 +42,10 @@ class Flag(serializers.BooleanField):
         super().__init__(**options)  # type: ignore[arg-type]
 
     def to_internal_value(self, data: JsonValue) -> bool:
-        word = data.strip().lower() if isinstance(data, str) else data
-        if word is True or word in TRUE or (word == 1 and type(word) is int):
+        word = str(data).strip().lower() if isinstance(data, str | int) else ""
+        if word in TRUE:
             return True
-        if word is False or word in FALSE or (word == 0 and type(word) is int):
+        if word in FALSE:
             return False
         self.fail("invalid", input=data)
         return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
-from django.db.models import Expression, F, Model, Q, QuerySet
+from django.db.models import Expression, F, Model, OrderBy, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
@@ -44,18 +44,24 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`?ordering=name`: the expressions that sort by it; text ignores case."""
+    """`?ordering=name`: the columns or expressions that sort by it; text ignores case."""
 
-    expressions: tuple[str | Expression, ...]
+    columns: tuple[str | Expression, ...]
+    ignores_case: bool = False
     is_nullable: bool = False
 
-    def terms(self, *, descending: bool) -> list[Expression]:
-        terms = [F(term) if isinstance(term, str) else term for term in self.expressions]
+    def terms(self, *, descending: bool) -> list[OrderBy]:
+        # Null sorts last ascending and first descending; databases differ where it is not said.
+        nulls = True if self.is_nullable else None
+        parts = [Lower(column) if self.ignores_case else _part(column) for column in self.columns]
         if descending:
-            first = True if self.is_nullable else None
-            return [term.desc(nulls_first=first) for term in terms]
-        last = True if self.is_nullable else None
-        return [term.asc(nulls_last=last) for term in terms]
+            return [part.desc(nulls_first=nulls) for part in parts]
+        return [part.asc(nulls_last=nulls) for part in parts]
+
+
+# Values that rows do not hold but that lists are filtered or sorted by: name → expression. They
+# cost more than a column, so they are made only for a client who names one.
+Derived = Mapping[str, Expression]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +72,23 @@ class Listing:
     search: Sequence[str] = ()
     ordering: Mapping[str, Order] = field(default_factory=dict)
 
-    def narrow(self, rows: QuerySet[M], query: QueryDict) -> QuerySet[M]:
+    def narrow(
+        self, rows: QuerySet[M], query: QueryDict, derived: Callable[[], Derived]
+    ) -> QuerySet[M]:
         """Return the rows the client asks for, in the order asked for; ties by id."""
-        rows = rows.filter(self._filtered(query), *self._searched(query))
-        return rows.order_by(*self._ordered(query))
+        conditions = [*self._filtered(query), *self._searched(query)]
+        terms = self._ordered(query)
+        used = self._names_used(query)
+        if used:
+            named = {name: value for name, value in derived().items() if name in used}
+            rows = rows.alias(**named)
+        return rows.filter(*conditions).order_by(*terms, F("pk").asc())
 
-    def _filtered(self, query: QueryDict) -> Q:
-        wanted, faults = Q(), {}
-        for name, rule in self.filters.items():
-            text = query.get(name, "").strip()
-            if not text:
-                continue
+    def _filtered(self, query: QueryDict) -> list[Q]:
+        wanted, faults = [], {}
+        for name, rule in self._filters_used(query):
             try:
-                wanted &= rule.condition(_clean(text))
+                wanted.append(rule.condition(_clean(query.get(name, "").strip())))
             except BadValue as fault:
                 faults[name] = [str(fault)]
         if faults:
@@ -89,9 +99,7 @@ class Listing:
         text = query.get("search", "")
         if "\0" in text:
             raise ValidationError({"search": [NUL]})
-        if not self.search:
-            return []
-        return [self._occurs(word) for word in text.split()]
+        return [self._occurs(word) for word in text.split()] if self.search else []
 
     def _occurs(self, word: str) -> Q:
         anywhere = Q()
@@ -99,13 +107,26 @@ class Listing:
             anywhere |= Q(**{f"{column}__icontains": word})
         return anywhere
 
-    def _ordered(self, query: QueryDict) -> list[Expression]:
-        terms: list[Expression] = []
-        for name in query.get("ordering", "").split(","):
-            rule = self.ordering.get(name.strip().removeprefix("-"))
-            if rule is not None:
-                terms += rule.terms(descending=name.strip().startswith("-"))
-        return [*terms, F("pk").asc()]
+    def _ordered(self, query: QueryDict) -> list[OrderBy]:
+        return [
+            term
+            for name, rule in self._orders_used(query)
+            for term in rule.terms(descending=name.startswith("-"))
+        ]
+
+    def _filters_used(self, query: QueryDict) -> list[tuple[str, Filter]]:
+        return [(name, rule) for name, rule in self.filters.items() if query.get(name, "").strip()]
+
+    def _orders_used(self, query: QueryDict) -> list[tuple[str, Order]]:
+        names = [name.strip() for name in query.get("ordering", "").split(",")]
+        known = [name for name in names if name.removeprefix("-") in self.ordering]
+        return [(name, self.ordering[name.removeprefix("-")]) for name in known]
+
+    def _names_used(self, query: QueryDict) -> set[str]:
+        names = {rule.lookup for _, rule in self._filters_used(query)}
+        for _, order in self._orders_used(query):
+            names |= {column for column in order.columns if isinstance(column, str)}
+        return names | (set(self.search) if query.get("search") else set())
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +230,11 @@ def by(*expressions: str | Expression, nullable: bool = False) -> Order:
 
 
 def by_text(column: str | Expression, *, nullable: bool = False) -> Order:
-    return Order((Lower(column),), is_nullable=nullable)
+    return Order((column,), ignores_case=True, is_nullable=nullable)
+
+
+def _part(column: str | Expression) -> F | Expression:
+    return F(column) if isinstance(column, str) else column
 
 
 def _clean(given: str) -> str:

@@ -15,7 +15,7 @@ from openbond.server.system.locks import hold
 
 from .body import Body, checked
 from .etags import check_precondition, etag_of
-from .lists import Listing, fields_left_out, page_asked_for
+from .lists import Derived, Listing, fields_left_out, page_asked_for
 from .options import describe_fields
 from .renderer import encode
 from .view import Door
@@ -51,6 +51,10 @@ class Collection(Door, Generic[M]):
         """Return what the viewer may see here. Raises Http404 if a parent is not there."""
         raise NotImplementedError
 
+    def derived(self) -> Derived:
+        """Return what lists are filtered and sorted by although no column holds it."""
+        return {}
+
     def present(self, rows: QuerySet[M]) -> list[Shown]:
         """Return the objects as the contract shows them, in the order of `rows`."""
         raise NotImplementedError
@@ -58,7 +62,7 @@ class Collection(Door, Generic[M]):
     def list_all(self, request: Request, **path: object) -> Response:
         reach = self.rows()
         page = page_asked_for(request.query_params)
-        rows = self.listing.narrow(reach, request.query_params)
+        rows = self.listing.narrow(reach, request.query_params, self.derived)
         if page is None:
             return Response(msgspec.Raw(b"[" + b",".join(self._encoded(rows)) + b"]"))
         count = rows.count()

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar
 
@@ -89,6 +89,11 @@ class Door(ViewSetMixin, APIView):
     def status_timeout(self) -> int:
         """Seconds of silence after which a node is down and its reports count as unknown."""
         return self.settings_row.node_status_timeout
+
+    @cached_property
+    def fresh_since(self) -> datetime:
+        """The time since when a report still counts."""
+        return self.now - timedelta(seconds=self.status_timeout)
 
     def check_in_sight(self) -> None:
         """Raise Http404 if the viewer cannot see what the URI names."""

@@ -17,7 +17,7 @@ from openbond.server.fleet import services as fleet_services
 from openbond.server.fleet.models import Aggregator
 from openbond.server.fleet.selectors import routing_groups_visible_to
 
-from .nodes import COLUMNS, FILTERS, ORDERING, NodeBody, node, sealed
+from .nodes import COLUMNS, FILTERS, ORDERING, NodeBody, derived, node, sealed
 
 PLAIN = [
     "ip",
@@ -85,12 +85,15 @@ class Aggregators(Resource[Aggregator]):
     )
 
     def rows(self) -> QuerySet[Aggregator]:
-        status = selectors.status_of_node(now=self.now, timeout_seconds=self.status_timeout)
-        rows = bond_selectors.aggregators_with_counts(self.viewer)
-        return rows.annotate(status=status)
+        return selectors.aggregators_visible_to(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return {**derived(self), **bond_selectors.bond_counts(self.viewer)}
 
     def present(self, rows: QuerySet[Aggregator]) -> list[Shown]:
-        return [self._aggregator(row) for row in rows.values(*COLUMNS, *PLAIN, "routing_group_id")]
+        counted = rows.annotate(**bond_selectors.bond_counts(self.viewer))
+        columns = counted.values(*COLUMNS, *PLAIN, "routing_group_id")
+        return [self._aggregator(row) for row in columns]
 
     def hidden(self, row: Aggregator) -> Shown:
         return sealed(row)
@@ -109,6 +112,6 @@ class Aggregators(Resource[Aggregator]):
         fleet_services.delete_aggregator(by=self.viewer, aggregator=row)
 
     def _aggregator(self, row: dict[str, Any]) -> Shown:
-        shown = node(row, self.links, self.viewer, path="aggregators")
+        shown = node(row, self, path="aggregators")
         group = self.links.to("routinggroups", row["routing_group_id"])
         return shown | {name: row[name] for name in PLAIN} | {"routing_group": group}

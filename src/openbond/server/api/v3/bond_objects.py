@@ -14,8 +14,10 @@ from openbond.server.api.links import Links
 from openbond.server.api.resource import Shown
 from openbond.server.bonds import selectors
 from openbond.server.bonds.models import Bond
+from openbond.server.bonds.rules.legs import CARRYING
 from openbond.server.bonds.rules.routing import Connected, connected
 from openbond.server.fleet.rules import hostname, node_status
+from openbond.wire.states import LinkMode
 
 from .leg_objects import COLUMNS as LEG_COLUMNS
 from .leg_objects import generic_leg
@@ -44,7 +46,7 @@ TUNNEL = [
 ]
 ADAPTATION = ["tcp_proxy", "tcp_proxy_ports", "bandwidth_adaptation", "packet_loss_detection"]
 TUNING = ["flap_detection", "flap_threshold", "flap_window", "automatic_tuning", "auto_accept"]
-STATE = ["status", "download_rate", "upload_rate", "tuning_in_progress"]
+REPORT = ["report__download_rate", "report__upload_rate", "report__reported"]
 BONDER = ["name", "key", "serial_number", "asset_tag", "version", "last_connected"]
 COLUMNS = [
     "id",
@@ -63,7 +65,8 @@ COLUMNS = [
     *TUNNEL,
     *ADAPTATION,
     *TUNING,
-    *STATE,
+    *REPORT,
+    "tuning_in_progress",
     *(f"bonder__{name}" for name in BONDER),
 ]
 
@@ -72,18 +75,19 @@ Below = dict[int, list[Shown]]
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """What bonds are shown with: the client's addresses, the time, seconds of silence allowed."""
+    """What bonds are shown with: the client's addresses, the time, and how old reports may be."""
 
     links: Links
     now: datetime
     timeout_seconds: int
+    since: datetime
 
 
 def bond_objects(rows: QuerySet[Bond], showing: Showing) -> list[Shown]:
     """Return bonds in the order of `rows`: five queries, however many there are."""
     bonds = list(rows.values(*COLUMNS))
     inside = _Inside([bond["id"] for bond in bonds], showing)
-    return [_bond(bond, showing) | inside.of(bond["id"]) for bond in bonds]
+    return [_bond(bond, inside, showing) for bond in bonds]
 
 
 class _Inside:
@@ -91,9 +95,7 @@ class _Inside:
 
     def __init__(self, bond_ids: Sequence[int], showing: Showing) -> None:
         links = showing.links
-        parts = selectors.parts_of_bonds(
-            bond_ids, now=showing.now, timeout_seconds=showing.timeout_seconds
-        )
+        parts = selectors.parts_of_bonds(bond_ids)
         addresses = list(parts.connected_ips.values(*CONNECTED_IP_COLUMNS))
         networks: dict[int, list[Connected]] = defaultdict(list)
         for row in addresses:
@@ -101,7 +103,10 @@ class _Inside:
             of_bond.append(
                 connected(interface=row["interface"], ip=row["ip"], prefix=row["prefix"])
             )
-        self._legs = _by_bond(parts.legs.values(*LEG_COLUMNS), lambda row: generic_leg(row, links))
+        self._legs = _by_bond(
+            parts.legs.values(*LEG_COLUMNS),
+            lambda row: generic_leg(row, links, since=showing.since),
+        )
         self._connected_ips = _by_bond(addresses, lambda row: connected_ip(row, links))
         self._cpe_nat_ips = _by_bond(
             parts.cpe_nat_ips.values(*CPE_NAT_IP_COLUMNS),
@@ -125,7 +130,8 @@ def _by_bond(rows: Iterable[dict[str, Any]], show: Callable[[dict[str, Any]], Sh
     return below
 
 
-def _bond(row: dict[str, Any], showing: Showing) -> Shown:
+def _bond(row: dict[str, Any], inside: _Inside, showing: Showing) -> Shown:
+    below = inside.of(row["id"])
     return (
         _identity(row, showing)
         | _aggregators(row, showing.links)
@@ -133,7 +139,8 @@ def _bond(row: dict[str, Any], showing: Showing) -> Shown:
         | {name: row[name] for name in ADAPTATION}
         | {"packet_loss_threshold": values.percent(row["packet_loss_threshold_permille"])}
         | {name: row[name] for name in TUNING}
-        | {name: row[name] for name in STATE}
+        | _state(row, below["leg_list"], showing)
+        | below
         | {"created": values.time(row["created"]), "modified": values.time(row["modified"])}
     )
 
@@ -167,6 +174,25 @@ def _bonder(row: dict[str, Any], showing: Showing) -> Shown:
         "status": status,
         "last_connected": values.time_or_null(heard),
     }
+
+
+def _state(row: dict[str, Any], legs: Iterable[Shown], showing: Showing) -> Shown:
+    reported = row["report__reported"]
+    is_fresh = reported is not None and reported >= showing.since
+    return {
+        "status": _status(row["bonder__last_connected"], legs),
+        "download_rate": row["report__download_rate"] if is_fresh else 0,
+        "upload_rate": row["report__upload_rate"] if is_fresh else 0,
+        "tuning_in_progress": row["tuning_in_progress"],
+    }
+
+
+def _status(last_connected: datetime | None, legs: Iterable[Shown]) -> str:
+    """A bond is up while a leg carries customer traffic (02-bonds.md, 1.4)."""
+    if last_connected is None:
+        return "unknown"
+    carries = (leg["state"] in CARRYING and leg["link_mode"] == LinkMode.ACTIVE for leg in legs)
+    return "up" if any(carries) else "down"
 
 
 def _aggregators(row: dict[str, Any], links: Links) -> Shown:

@@ -11,7 +11,7 @@ from openbond.server.bonds import services
 from openbond.server.fleet import selectors
 from openbond.server.fleet.models import Bonder
 
-from .nodes import COLUMNS, FILTERS, ORDERING, NodeBody, node, sealed
+from .nodes import COLUMNS, FILTERS, ORDERING, NodeBody, derived, node, sealed
 
 
 class BonderBody(NodeBody):
@@ -32,8 +32,10 @@ class Bonders(Resource[Bonder]):
     )
 
     def rows(self) -> QuerySet[Bonder]:
-        status = selectors.status_of_node(now=self.now, timeout_seconds=self.status_timeout)
-        return selectors.bonders_visible_to(self.viewer).annotate(status=status)
+        return selectors.bonders_visible_to(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return derived(self)
 
     def present(self, rows: QuerySet[Bonder]) -> list[Shown]:
         return [self._bonder(row) for row in rows.values(*COLUMNS, "bond__id")]
@@ -45,6 +47,6 @@ class Bonders(Resource[Bonder]):
         services.update_bonder(by=self.viewer, bonder=row, **given)
 
     def _bonder(self, row: dict[str, Any]) -> Shown:
-        shown = node(row, self.links, self.viewer, path="bonders")
+        shown = node(row, self, path="bonders")
         shown["bond"] = self.links.to("bonds", row["bond__id"])
         return shown

@@ -69,14 +69,19 @@ class BondRows(Collection[Bond]):
     listing = LISTING
 
     def rows(self) -> QuerySet[Bond]:
-        return selectors.with_observations(
-            selectors.bonds_in_reach(self.viewer),
-            now=self.now,
-            timeout_seconds=self.status_timeout,
-        )
+        return selectors.bonds_in_reach(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return {
+            "status": selectors.status_of_bond(since=self.fresh_since),
+            "download_rate": selectors.rate_of_bond("download", since=self.fresh_since),
+            "upload_rate": selectors.rate_of_bond("upload", since=self.fresh_since),
+        }
 
     def present(self, rows: QuerySet[Bond]) -> list[Shown]:
-        showing = Showing(self.links, now=self.now, timeout_seconds=self.status_timeout)
+        showing = Showing(
+            self.links, now=self.now, timeout_seconds=self.status_timeout, since=self.fresh_since
+        )
         return bond_objects(rows, showing)
 
 

@@ -1,15 +1,16 @@
 """How legs look: the generic object, and what each type adds (03-legs.md)."""
 
-from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from openbond.server.api import values
 from openbond.server.api.links import Links
 from openbond.server.api.resource import Shown
 from openbond.server.bonds.models.legs import DEFAULT_MTU_BYTES
+from openbond.server.bonds.rules.legs import shown_states
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.secrets import unseal
-from openbond.wire.states import LegType
+from openbond.wire.states import LegType, LinkMode
 
 COLUMNS = [
     "id",
@@ -17,9 +18,6 @@ COLUMNS = [
     "bond_id",
     "link_mode",
     "failover",
-    "state",
-    "shown_aggregator_state",
-    "shown_bonder_state",
     "interface",
     "interface_mac",
     "interface_mtu",
@@ -33,6 +31,10 @@ COLUMNS = [
     "note",
     "created",
     "modified",
+    "report__bonder_state",
+    "report__bonder_reported",
+    "report__aggregator_state",
+    "report__aggregator_reported",
     "report__interface",
     "report__ip",
     "report__prefix",
@@ -57,12 +59,12 @@ TYPE_COLUMNS = {
 }
 
 
-def generic_legs(rows: Iterable[dict[str, Any]], links: Links) -> list[Shown]:
-    return [generic_leg(row, links) for row in rows]
+def generic_leg(row: dict[str, Any], links: Links, *, since: datetime) -> Shown:
+    """Return the fields that every leg has; `url` is that of its type.
 
-
-def generic_leg(row: dict[str, Any], links: Links) -> Shown:
-    """Return the fields that every leg has; `url` is that of its type."""
+    Reports from before `since` are too old to count.
+    """
+    state, bonder_state, aggregator_state = _states(row, since)
     return {
         "id": row["id"],
         "url": links.leg(row["bond_id"], row["type"], row["id"]),
@@ -70,9 +72,9 @@ def generic_leg(row: dict[str, Any], links: Links) -> Shown:
         "bond": links.to("bonds", row["bond_id"]),
         "link_mode": row["link_mode"],
         "failover": row["failover"],
-        "state": row["state"],
-        "aggregator_state": row["shown_aggregator_state"],
-        "bonder_state": row["shown_bonder_state"],
+        "state": state,
+        "aggregator_state": aggregator_state,
+        "bonder_state": bonder_state,
         "interface": row["interface"] or row["report__interface"],
         "interface_mac": row["interface_mac"],
         "interface_mtu": row["interface_mtu"],
@@ -90,9 +92,18 @@ def generic_leg(row: dict[str, Any], links: Links) -> Shown:
     }
 
 
-def typed_leg(row: dict[str, Any], links: Links, viewer: Viewer) -> Shown:
+def typed_leg(row: dict[str, Any], links: Links, viewer: Viewer, *, since: datetime) -> Shown:
     """Return the fields of a leg with those of its type."""
-    return generic_leg(row, links) | OF_TYPE[LegType(row["type"])](row, links, viewer)
+    return generic_leg(row, links, since=since) | OF_TYPE[LegType(row["type"])](row, links, viewer)
+
+
+def _states(row: dict[str, Any], since: datetime) -> tuple[str, str, str]:
+    bonder, aggregator = row["report__bonder_reported"], row["report__aggregator_reported"]
+    return shown_states(
+        is_offline=row["link_mode"] == LinkMode.OFFLINE,
+        bonder=row["report__bonder_state"] if bonder and bonder >= since else None,
+        aggregator=row["report__aggregator_state"] if aggregator and aggregator >= since else None,
+    )
 
 
 def _address(row: dict[str, Any]) -> Shown:

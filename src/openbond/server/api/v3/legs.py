@@ -75,11 +75,25 @@ class Legs(LegActions):
         return bond_of(self)
 
     def rows(self) -> QuerySet[Leg]:
-        legs = selectors.legs_visible_to(self.viewer).filter(bond=self.bond, type__in=self.types)
-        return selectors.with_shown(legs, now=self.now, timeout_seconds=self.status_timeout)
+        legs = selectors.legs_visible_to(self.viewer)
+        return legs.filter(bond=self.bond, type__in=self.types)
+
+    def derived(self) -> lists.Derived:
+        since = self.fresh_since
+        return {
+            "state": selectors.state_of_leg(since=since),
+            "shown_bonder_state": selectors.state_of_end("bonder", since=since),
+            "shown_aggregator_state": selectors.state_of_end("aggregator", since=since),
+            "shown_interface": selectors.shown_column("interface"),
+            "shown_ip": selectors.shown_column("ip"),
+            "shown_ip_key": selectors.shown_column("ip_key"),
+            "shown_mtu": selectors.shown_mtu(),
+        }
 
     def present(self, rows: QuerySet[Leg]) -> list[Shown]:
-        return [generic_leg(row, self.links) for row in rows.values(*COLUMNS)]
+        return [
+            generic_leg(row, self.links, since=self.fresh_since) for row in rows.values(*COLUMNS)
+        ]
 
     def hidden(self, row: Leg) -> Shown:
         return {"password": row.sealed_password}
@@ -96,7 +110,7 @@ class TypedLegs(Legs, Resource[Leg]):
 
     def present(self, rows: QuerySet[Leg]) -> list[Shown]:
         columns = rows.values(*COLUMNS, *TYPE_COLUMNS[self.type])
-        return [typed_leg(row, self.links, self.viewer) for row in columns]
+        return [typed_leg(row, self.links, self.viewer, since=self.fresh_since) for row in columns]
 
     def make(self, given: dict[str, Any]) -> Leg:
         return services.create_leg(

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Expression, QuerySet
 
 from openbond.server.api import fields, lists, values
 from openbond.server.api.body import Body
 from openbond.server.api.fields import Flag, Link, Text, Time, Whole
-from openbond.server.api.links import Links
 from openbond.server.api.resource import ReadOnlyResource, Shown
+from openbond.server.api.view import Door
 from openbond.server.fleet import selectors
 from openbond.server.fleet.models import CpuGovernor, Node, TcpCongestionControl
-from openbond.server.fleet.rules import hostname
+from openbond.server.fleet.rules import hostname, node_status
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.secrets import unseal
 from openbond.wire.states import NodeKind
@@ -29,7 +29,6 @@ PLAIN = [
     "cpu_governor",
     "tcp_congestion_control_algorithm",
     "version",
-    "status",
     "openvpn_ip",
     "openvpn_ipv6",
     "openvpn_server",
@@ -121,8 +120,10 @@ class Nodes(ReadOnlyResource[Node]):
         return self.viewer.can("view_bonder") or self.viewer.can("view_aggregator")
 
     def rows(self) -> QuerySet[Node]:
-        status = selectors.status_of_node(now=self.now, timeout_seconds=self.status_timeout)
-        return selectors.nodes_visible_to(self.viewer).annotate(status=status)
+        return selectors.nodes_visible_to(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return derived(self)
 
     def hidden(self, row: Node) -> Shown:
         return sealed(row)
@@ -132,15 +133,22 @@ class Nodes(ReadOnlyResource[Node]):
 
     def _node(self, row: dict[str, Any]) -> Shown:
         is_bonder = row["kind"] == NodeKind.BONDER
-        shown = node(row, self.links, self.viewer, path="nodes")
+        shown = node(row, self, path="nodes")
         shown["type"] = row["kind"]
         shown["bonder"] = self.links.or_null("bonders", row["id"] if is_bonder else None)
         shown["aggregator"] = self.links.or_null("aggregators", None if is_bonder else row["id"])
         return shown
 
 
-def node(row: dict[str, Any], links: Links, viewer: Viewer, *, path: str) -> Shown:
-    """Return the fields of section 2.1 of one row of COLUMNS, as `viewer` may see them."""
+def derived(view: Door) -> dict[str, Expression]:
+    """Return the status of nodes as an expression."""
+    timeout = view.status_timeout
+    return {"status": selectors.status_of_node(now=view.now, timeout_seconds=timeout)}
+
+
+def node(row: dict[str, Any], view: Door, *, path: str) -> Shown:
+    """Return the fields of section 2.1 of one row of COLUMNS, as the viewer may see them."""
+    links, viewer = view.links, view.viewer
     is_own = viewer.reaches(row["space_id"])
     shown: Shown = {
         "id": row["id"],
@@ -153,6 +161,9 @@ def node(row: dict[str, Any], links: Links, viewer: Viewer, *, path: str) -> Sho
     if is_own:
         shown |= _secrets(row, viewer)
     shown |= {name: row[name] for name in PLAIN}
+    shown["status"] = node_status(
+        last_connected=row["last_connected"], timeout_seconds=view.status_timeout, now=view.now
+    )
     shown["last_connected"] = values.time_or_null(row["last_connected"])
     shown["created"] = values.time(row["created"])
     shown["modified"] = values.time(row["modified"])

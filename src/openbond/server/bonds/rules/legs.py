@@ -27,6 +27,35 @@ CARRYING = frozenset(
     {ShownState.UP, ShownState.ADJUSTED, ShownState.UNHEALTHY, ShownState.FAILOVER}
 )
 
+# The first of these that either end freshly reports is the state of the leg (api-v3 03-legs 4).
+PRECEDENCE = (
+    ShownState.DOWN,
+    ShownState.REMOVED,
+    ShownState.HANDSHAKING,
+    ShownState.TESTING,
+    ShownState.UNHEALTHY,
+    ShownState.ADJUSTED,
+    ShownState.FAILOVER,
+    ShownState.IDLE,
+    ShownState.UP,
+)
+_RANK = {state.value: rank for rank, state in enumerate(PRECEDENCE)}
+_UNKNOWN, _OFFLINE = ShownState.UNKNOWN.value, ShownState.OFFLINE.value
+
+
+def shown_states(
+    *, is_offline: bool, bonder: str | None, aggregator: str | None
+) -> tuple[str, str, str]:
+    """Return the state of a leg, and what its bonder and its aggregator show of it.
+
+    `bonder` and `aggregator` are what they reported, None if that is too old to count.
+    """
+    if is_offline:
+        return _OFFLINE, _OFFLINE, _OFFLINE
+    one, other = bonder or _UNKNOWN, aggregator or _UNKNOWN
+    first = one if _RANK.get(one, len(_RANK)) <= _RANK.get(other, len(_RANK)) else other
+    return (first if first in _RANK else _UNKNOWN), one, other
+
 
 def is_interface(name: str) -> bool:
     """Report whether `name` can be a network interface of a leg or a connected IP."""

@@ -5,21 +5,30 @@ from .bonds import (
     bonds_visible_to,
     legs_visible_to,
     mobile_provider_profiles_visible_to,
+    rate_of_bond,
     with_rates,
 )
-from .parts import Parts, aggregators_with_counts, parts_of_bonds, with_observations
+from .parts import Parts, bond_counts, parts_of_bonds
 from .routing import (
     connected_ips_visible_to,
     connected_networks,
     cpe_nat_ips_visible_to,
     routes_visible_to,
 )
-from .shown import with_shown
-from .states import leg_states, with_states, with_status, would_end_service
+from .shown import shown_column, shown_mtu
+from .states import (
+    leg_states,
+    state_of_end,
+    state_of_leg,
+    status_of_bond,
+    with_states,
+    with_status,
+    would_end_service,
+)
 
 __all__ = [
     "Parts",
-    "aggregators_with_counts",
+    "bond_counts",
     "bonds_in_reach",
     "bonds_visible_to",
     "connected_ips_visible_to",
@@ -29,10 +38,14 @@ __all__ = [
     "legs_visible_to",
     "mobile_provider_profiles_visible_to",
     "parts_of_bonds",
+    "rate_of_bond",
     "routes_visible_to",
-    "with_observations",
+    "shown_column",
+    "shown_mtu",
+    "state_of_end",
+    "state_of_leg",
+    "status_of_bond",
     "with_rates",
-    "with_shown",
     "with_states",
     "with_status",
     "would_end_service",

@@ -35,18 +35,20 @@ def mobile_provider_profiles_visible_to(viewer: Viewer) -> QuerySet[MobileProvid
     )
 
 
-def with_rates(bonds: QuerySet[Bond], *, now: datetime, timeout_seconds: int) -> QuerySet[Bond]:
-    """Add `download_rate` and `upload_rate` in bit/s: 0 without a fresh report."""
-    since = now - timedelta(seconds=timeout_seconds)
-    return bonds.annotate(
-        download_rate=_while_fresh("report__download_rate", since),
-        upload_rate=_while_fresh("report__upload_rate", since),
+def rate_of_bond(direction: str, *, since: datetime) -> Case:
+    """Return the expression of a bond's `download` or `upload` rate in bit/s: 0 without a fresh
+    report since then."""
+    return Case(
+        When(report__reported__gte=since, then=F(f"report__{direction}_rate")),
+        default=Value(0),
+        output_field=BigIntegerField(),
     )
 
 
-def _while_fresh(rate: str, since: datetime) -> Case:
-    return Case(
-        When(report__reported__gte=since, then=F(rate)),
-        default=Value(0),
-        output_field=BigIntegerField(),
+def with_rates(bonds: QuerySet[Bond], *, now: datetime, timeout_seconds: int) -> QuerySet[Bond]:
+    """Add `download_rate` and `upload_rate`."""
+    since = now - timedelta(seconds=timeout_seconds)
+    return bonds.annotate(
+        download_rate=rate_of_bond("download", since=since),
+        upload_rate=rate_of_bond("upload", since=since),
     )
