@@ -26,13 +26,14 @@ def test_an_offline_leg_carries_nothing_and_its_interface_is_down(
     leg = site.leg(LINE)
     with site.stream(tmp_path) as streams:
         site.set_mode(leg.id, "offline")
-        after = site.wait_for_states({LINE.number: "offline"}, patience=5)
+        at_once = site.leg(LINE)
         wait_for_silence(site)
 
         site.set_mode(leg.id, "active")
         site.wait_until_whole()
 
-    assert after <= 1
+    assert at_once.state == "offline"
+    assert (at_once.bonder_state, at_once.aggregator_state) == ("offline", "offline")
     assert streams.longest_gap() <= 0.7, (streams.up, streams.down)
 
 
