@@ -8,6 +8,7 @@ DomainError                 something the rules refuse
 │   ├── TuningInProgress    tuning_in_progress
 │   └── …                   one class for each code
 ├── Forbidden               403 {detail, code}         not allowed to this viewer
+├── Vanished                404 {detail, code}         deleted since it was found
 ├── PreconditionFailed      412 {detail, code}         changed since it was read
 └── Busy                    503 {detail, code}         a retry may pass
 """
@@ -118,6 +119,11 @@ class SharedReadOnly(Forbidden):
 class RootSpaceOnly(Forbidden):
     code = "root_space_only"
     words = "Only users of the root space may do this."
+
+
+class Vanished(DomainError):
+    code = "not_found"
+    words = "Not found."
 
 
 class PreconditionFailed(DomainError):

@@ -17,12 +17,14 @@ from openbond.server.bonds.services import (
     restore_to_primary,
     update_bond,
     update_bonder,
+    update_leg,
 )
 from openbond.server.errors import (
     InvalidFields,
     NoTunnelSubnet,
     PrimaryFailed,
     TuningInProgress,
+    Vanished,
 )
 from openbond.server.fleet.models import Aggregator, Bonder, ConfigUpdate, Tombstone
 from openbond.server.ipam.models import NetworkUse
@@ -340,3 +342,19 @@ def test_the_audit_says_who_what_before_and_after(world: World) -> None:
     assert entry.before == {"name": "site-1", "reorder_max_hold": 150}
     assert entry.after == {"name": "clinic", "reorder_max_hold": 200}
     assert entry.space == world.acme
+
+
+def test_a_bond_deleted_meanwhile_is_not_found(world: World) -> None:
+    stale = Bond.objects.get(pk=world.bond.pk)
+    leg, bonder = world.dhcp_leg, world.bonder
+    delete_bond(by=SERVER, bond=world.bond)
+
+    for write in (
+        lambda: update_bond(by=SERVER, bond=stale, note="x"),
+        lambda: delete_bond(by=SERVER, bond=stale),
+        lambda: restart_bond(by=SERVER, bond=stale),
+        lambda: update_leg(by=SERVER, leg=leg, note="x"),
+        lambda: update_bonder(by=SERVER, bonder=bonder, serial_number="x"),
+    ):
+        with pytest.raises(Vanished):
+            write()

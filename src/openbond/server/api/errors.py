@@ -18,6 +18,7 @@ from openbond.server.errors import (
     Forbidden,
     InvalidFields,
     PreconditionFailed,
+    Vanished,
 )
 
 from .middleware import request_id_of
@@ -29,6 +30,7 @@ RETRY_AFTER_SECONDS = "2"
 # The first class that fits decides, so subclasses stand before what they derive from.
 STATUS: list[tuple[type[DomainError], int]] = [
     (Forbidden, status.HTTP_403_FORBIDDEN),
+    (Vanished, status.HTTP_404_NOT_FOUND),
     (PreconditionFailed, status.HTTP_412_PRECONDITION_FAILED),
     (Busy, status.HTTP_503_SERVICE_UNAVAILABLE),
     (DomainError, status.HTTP_400_BAD_REQUEST),

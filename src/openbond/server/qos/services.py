@@ -13,6 +13,7 @@ from openbond.server.spaces.models import Space
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import UNIQUE_NAME, refusing
+from openbond.server.system.locks import locked
 from openbond.server.system.services import record
 
 from .models import QosClass, QosFilter, QosProfile
@@ -94,7 +95,7 @@ def write_qos_profile(*, by: Actor, profile: QosProfile, changes: QosProfileChan
 def delete_qos_profile(*, by: Actor, profile: QosProfile) -> None:
     """Delete a profile that no bond uses. Raises InUse."""
     now = timezone.now()
-    row = QosProfile.objects.select_for_update().get(pk=profile.pk)
+    row = locked(QosProfile.objects.all(), profile.pk)
     change = Change(before=shown_values(row, SHOWN))
     record(by=by, action="delete", row=row, change=change, now=now, space_id=row.space_id)
     try:

@@ -1,11 +1,16 @@
 """Turns that writers take where no constraint can decide: overlaps, closures, counts."""
 
 from enum import StrEnum
+from typing import TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
+
+from openbond.server.errors import Vanished
 
 from .models import NamedLock
+
+M = TypeVar("M", bound=Model)
 
 
 class Lock(StrEnum):
@@ -33,3 +38,14 @@ def take(lock: Lock) -> None:
 def hold(row: Model) -> None:
     """Wait until nobody else writes `row`, and keep it so until the transaction ends."""
     type(row)._default_manager.select_for_update().filter(pk=row.pk).first()
+
+
+def locked(rows: QuerySet[M], pk: int) -> M:
+    """Return the row as it is now, for this transaction alone to write.
+
+    Raises Vanished if somebody deleted it since it was found.
+    """
+    row = rows.select_for_update(of=("self",)).filter(pk=pk).first()
+    if row is None:
+        raise Vanished
+    return row

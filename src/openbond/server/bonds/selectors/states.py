@@ -71,9 +71,7 @@ def status_of_bond(*, since: datetime) -> Case:
     """Return the expression of a bond's status: up if a leg carries customer traffic, unknown if
     the bonder has never connected."""
     legs = Leg.objects.filter(bond=OuterRef("pk"), link_mode=LinkMode.ACTIVE.value)
-    carrying = legs.alias(state=state_of_leg(since=since)).filter(
-        state__in=CARRYING_VALUES
-    )
+    carrying = legs.alias(state=state_of_leg(since=since)).filter(state__in=CARRYING_VALUES)
     return Case(
         When(bonder__last_connected__isnull=True, then=Value("unknown")),
         When(Exists(carrying), then=Value("up")),

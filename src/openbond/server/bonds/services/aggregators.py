@@ -22,7 +22,7 @@ from openbond.server.ipam.selectors import fault_of_use
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.system.actors import Actor
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 
 ADDRESSES = frozenset({"ip", "ipv6"})
 STILL_NAMED = "A bond names the aggregator, and could not use it there."
@@ -34,8 +34,7 @@ def update_aggregator(
 ) -> Aggregator:
     """Change an aggregator. New addresses go to all bonders that use it. Raises InvalidFields."""
     take(Lock.ADDRESSES)
-    rows = Aggregator.objects.select_for_update(of=("self",))
-    row = rows.select_related("routing_group", "space").get(pk=aggregator.pk)
+    row = locked(Aggregator.objects.select_related("routing_group", "space"), aggregator.pk)
     _check(row, changes)
     change = write_aggregator(by=by, aggregator=row, changes=changes)
     if change.touches(ADDRESSES):

@@ -31,7 +31,7 @@ from openbond.server.qos.models import QosProfile
 from openbond.server.spaces.models import Space
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 from openbond.server.system.services import record
 from openbond.wire.states import NodeKind
 
@@ -219,7 +219,7 @@ def _write_bonder(bond: Bond, *, name: str | None, space: Space, now: datetime) 
     sent: dict[str, object] = {"space": space} if space.pk != bond.space_id else {}
     if name is not None:
         sent["name"] = name
-    bonder = Bonder.objects.select_for_update(of=("self",)).get(pk=bond.bonder_id)
+    bonder = locked(Bonder.objects.all(), bond.bonder_id)
     try:
         change = write_node(node=bonder, changes=sent, now=now)
     except InvalidFields as fault:

@@ -20,7 +20,7 @@ from openbond.server.bonds.rules.routing import (
 from openbond.server.errors import InUse, InvalidFields
 from openbond.server.system.actors import Actor
 from openbond.server.system.addresses import network_of
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 
 from .routing import connected_of, delete_object, insert_object, write_object
 from .rows import lock_bond
@@ -82,7 +82,7 @@ def update_connected_ip(
     now = timezone.now()
     take(Lock.ADDRESSES)
     owner = lock_bond(connected_ip.bond_id)
-    row = ConnectedIP.objects.select_for_update().get(pk=connected_ip.pk)
+    row = locked(ConnectedIP.objects.all(), connected_ip.pk)
     after = copy(row)
     for name, value in changes.items():
         setattr(after, name, value)
@@ -101,7 +101,7 @@ def delete_connected_ip(*, by: Actor, connected_ip: ConnectedIP) -> None:
     now = timezone.now()
     take(Lock.ADDRESSES)
     owner = lock_bond(connected_ip.bond_id)
-    row = ConnectedIP.objects.select_for_update().get(pk=connected_ip.pk)
+    row = locked(ConnectedIP.objects.all(), connected_ip.pk)
     _refuse_cutting_off(row, owner, stays=[])
     delete_object(by=by, row=row, bond=owner, now=now)
 

@@ -10,7 +10,7 @@ from openbond.server.bonds.models import Bond, CpeNatIP
 from openbond.server.bonds.rules.routing import faults_of_cpe_nat_ip
 from openbond.server.errors import InvalidFields
 from openbond.server.system.actors import Actor
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 
 from .routing import connected_of, delete_object, insert_object, write_object
 from .rows import lock_bond
@@ -48,7 +48,7 @@ def update_cpe_nat_ip(
     now = timezone.now()
     take(Lock.ADDRESSES)
     owner = lock_bond(cpe_nat_ip.bond_id)
-    row = CpeNatIP.objects.select_for_update().get(pk=cpe_nat_ip.pk)
+    row = locked(CpeNatIP.objects.all(), cpe_nat_ip.pk)
     after = copy(row)
     for name, value in changes.items():
         setattr(after, name, value)
@@ -63,7 +63,7 @@ def delete_cpe_nat_ip(*, by: Actor, cpe_nat_ip: CpeNatIP) -> None:
     """Delete a CPE NAT IP, enabled or not."""
     now = timezone.now()
     owner = lock_bond(cpe_nat_ip.bond_id)
-    row = CpeNatIP.objects.select_for_update().get(pk=cpe_nat_ip.pk)
+    row = locked(CpeNatIP.objects.all(), cpe_nat_ip.pk)
     delete_object(by=by, row=row, bond=owner, now=now)
 
 

@@ -16,6 +16,7 @@ from openbond.server.fleet.services import request_config_update
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import refusing
+from openbond.server.system.locks import locked
 from openbond.server.system.services import record
 from openbond.wire.states import LegType, LinkMode
 
@@ -100,7 +101,7 @@ def update_leg(*, by: Actor, leg: Leg, force: bool = True, **changes: Unpack[Leg
     """
     now = timezone.now()
     owner = lock_bond(leg.bond_id)
-    row = Leg.objects.select_for_update().get(pk=leg.pk)
+    row = locked(Leg.objects.all(), leg.pk)
     after = copy(row)
     for name, value in changes.items():
         setattr(after, name, value)
@@ -121,7 +122,7 @@ def delete_leg(*, by: Actor, leg: Leg, force: bool = True) -> None:
     """Delete a leg. Raises TuningInProgress, and LastWorkingLeg without `force`."""
     now = timezone.now()
     owner = lock_bond(leg.bond_id)
-    row = Leg.objects.select_for_update().get(pk=leg.pk)
+    row = locked(Leg.objects.all(), leg.pk)
     refuse_while_tuning(owner)
     ends = _ends_service(row, None, now=now, force=force)
     change = Change(before=shown_values(row, SHOWN))

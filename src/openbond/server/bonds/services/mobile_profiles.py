@@ -13,6 +13,7 @@ from openbond.server.spaces.models import Space
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import UNIQUE_NAME, refusing
+from openbond.server.system.locks import locked
 from openbond.server.system.services import record
 
 from .usable import is_profile_usable_in
@@ -65,7 +66,7 @@ def update_mobile_provider_profile(
 ) -> MobileProviderProfile:
     """Change a profile; the bonders of its legs learn a new login. Raises InvalidFields."""
     now = timezone.now()
-    row = MobileProviderProfile.objects.select_for_update().get(pk=profile.pk)
+    row = locked(MobileProviderProfile.objects.all(), profile.pk)
     with refusing(MobileProviderProfile, NAME_UNIQUE):
         change = change_row(row, dict(changes), now=now)
     bonds = Bond.objects.filter(legs__provider_profile=row).select_related("space").distinct()
@@ -86,7 +87,7 @@ def update_mobile_provider_profile(
 def delete_mobile_provider_profile(*, by: Actor, profile: MobileProviderProfile) -> None:
     """Delete a profile that no leg uses. Raises InUse."""
     now = timezone.now()
-    row = MobileProviderProfile.objects.select_for_update().get(pk=profile.pk)
+    row = locked(MobileProviderProfile.objects.all(), profile.pk)
     change = Change(before=shown_values(row, SHOWN))
     record(by=by, action="delete", row=row, change=change, now=now, space_id=row.space_id)
     try:

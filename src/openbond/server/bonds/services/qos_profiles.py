@@ -11,6 +11,7 @@ from openbond.server.qos.models import QosProfile
 from openbond.server.qos.selectors import is_qos_profile_usable_in
 from openbond.server.qos.services import QosProfileChanges, write_qos_profile
 from openbond.server.system.actors import Actor
+from openbond.server.system.locks import locked
 
 STILL_USED = "A bond of another space uses the profile, and could not use it there."
 
@@ -20,7 +21,7 @@ def update_qos_profile(
     *, by: Actor, profile: QosProfile, **changes: Unpack[QosProfileChanges]
 ) -> QosProfile:
     """Change name, margin or space of a profile. Raises InvalidFields."""
-    row = QosProfile.objects.select_for_update().get(pk=profile.pk)
+    row = locked(QosProfile.objects.all(), profile.pk)
     change = write_qos_profile(by=by, profile=row, changes=changes)
     bonds = Bond.objects.filter(qos_profile=row).select_related("space")
     if change.touches({"space"}) and not all(

@@ -10,7 +10,7 @@ from openbond.server.bonds.models import Bond, Route
 from openbond.server.bonds.rules.routing import faults_of_route
 from openbond.server.errors import InvalidFields
 from openbond.server.system.actors import Actor
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 
 from .routing import connected_of, delete_object, insert_object, write_object
 from .rows import lock_bond
@@ -51,7 +51,7 @@ def update_route(*, by: Actor, route: Route, **changes: Unpack[RouteChanges]) ->
     now = timezone.now()
     take(Lock.ADDRESSES)
     owner = lock_bond(route.bond_id)
-    row = Route.objects.select_for_update().get(pk=route.pk)
+    row = locked(Route.objects.all(), route.pk)
     after = copy(row)
     for name, value in changes.items():
         setattr(after, name, value)
@@ -65,7 +65,7 @@ def delete_route(*, by: Actor, route: Route) -> None:
     """Delete a route, enabled or not."""
     now = timezone.now()
     owner = lock_bond(route.bond_id)
-    row = Route.objects.select_for_update().get(pk=route.pk)
+    row = locked(Route.objects.all(), route.pk)
     delete_object(by=by, row=row, bond=owner, now=now)
 
 

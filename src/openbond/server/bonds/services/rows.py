@@ -3,18 +3,19 @@
 from openbond.server.bonds.models import Bond
 from openbond.server.errors import TuningInProgress
 from openbond.server.fleet.models import RoutingGroup
+from openbond.server.system.locks import locked
 
 
 def lock_bond(bond_id: int) -> Bond:
-    """Return the bond, locked until the transaction ends. Raises Bond.DoesNotExist."""
-    bonds = Bond.objects.select_for_update(of=("self",)).select_related(
+    """Return the bond, locked until the transaction ends. Raises Vanished."""
+    bonds = Bond.objects.select_related(
         "space",
         "bonder",
         "aggregator__routing_group",
         "secondary_aggregator__routing_group",
         "current_aggregator",
     )
-    return bonds.get(pk=bond_id)
+    return locked(bonds, bond_id)
 
 
 def refuse_while_tuning(bond: Bond) -> None:

@@ -14,6 +14,7 @@ from openbond.server.spaces.models import Space
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, shown_values
 from openbond.server.system.constraints import refusing
+from openbond.server.system.locks import locked
 from openbond.server.system.rules import faults_of_checks
 from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import record
@@ -106,7 +107,7 @@ def write_aggregator(*, by: Actor, aggregator: Aggregator, changes: AggregatorCh
 def delete_aggregator(*, by: Actor, aggregator: Aggregator) -> None:
     """Delete an aggregator that no bond names; it leaves a tombstone. Raises InUse."""
     now = timezone.now()
-    row = Aggregator.objects.select_for_update(of=("self",)).get(pk=aggregator.pk)
+    row = locked(Aggregator.objects.all(), aggregator.pk)
     change = Change(before=shown_values(row, ["name", "ip", "ipv6", "space", "routing_group"]))
     record(by=by, action="delete", row=row, change=change, now=now, space_id=row.space_id)
     try:

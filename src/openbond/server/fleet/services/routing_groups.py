@@ -12,6 +12,7 @@ from openbond.server.spaces.models import Space
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import UNIQUE_NAME, refusing
+from openbond.server.system.locks import locked
 from openbond.server.system.services import record
 
 NAME_UNIQUE = {"routing_group_name_unique_in_space": UNIQUE_NAME}
@@ -44,7 +45,7 @@ def update_routing_group(
 ) -> RoutingGroup:
     """Change name or note; a group never changes space. Raises InvalidFields."""
     now = timezone.now()
-    row = RoutingGroup.objects.select_for_update().get(pk=group.pk)
+    row = locked(RoutingGroup.objects.all(), group.pk)
     with refusing(RoutingGroup, NAME_UNIQUE):
         change = change_row(row, dict(changes), now=now)
     if change:
@@ -56,7 +57,7 @@ def update_routing_group(
 def delete_routing_group(*, by: Actor, group: RoutingGroup) -> None:
     """Delete a group that nothing is in. Raises Protected for the built-in one, InUse."""
     now = timezone.now()
-    row = RoutingGroup.objects.select_for_update().get(pk=group.pk)
+    row = locked(RoutingGroup.objects.all(), group.pk)
     if row.is_default:
         raise Protected("The built-in routing group cannot be deleted.")
     change = Change(before=shown_values(row, ["name", "space", "note"]))

@@ -28,7 +28,7 @@ from openbond.server.spaces.models import Space
 from openbond.server.system.actors import Actor
 from openbond.server.system.addresses import contains
 from openbond.server.system.changes import Change, change_row, shown_values
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 from openbond.server.system.services import record
 
 SHOWN = ("network", "space", "parent", "note")
@@ -159,8 +159,7 @@ def delegate_down(
 
 
 def _locked(allocation: IPAllocation) -> IPAllocation:
-    rows = IPAllocation.objects.select_for_update(of=("self",)).select_related("parent")
-    return rows.get(pk=allocation.pk)
+    return locked(IPAllocation.objects.select_related("parent"), allocation.pk)
 
 
 def _insert(

@@ -12,6 +12,7 @@ from openbond.server.spaces.permissions import ADMINISTRATOR, PERMISSIONS
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import UNIQUE_NAME, refusing
+from openbond.server.system.locks import locked
 from openbond.server.system.services import record
 
 NAME_UNIQUE = {"group_name_unique": UNIQUE_NAME}
@@ -77,7 +78,7 @@ def delete_group(*, by: Actor, group: Group) -> None:
 
 
 def _locked(group: Group) -> Group:
-    row = Group.objects.select_for_update().get(pk=group.pk)
+    row = locked(Group.objects.all(), group.pk)
     if row.is_builtin:
         raise Protected(BUILT_IN)
     return row

@@ -18,6 +18,7 @@ from openbond.server.spaces.models import (
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import refusing
+from openbond.server.system.locks import locked
 from openbond.server.system.services import record
 
 KEY_UNIQUE = {"space_key_unique": ("key", "Key must be unique.")}
@@ -60,7 +61,7 @@ def create_space(
     now = timezone.now()
     _check_key(key)
     # The parent stays while its child is made: deleting it waits for this row.
-    above = Space.objects.select_for_update().get(pk=parent.pk) if parent else None
+    above = locked(Space.objects.all(), parent.pk) if parent else None
     merged = values | {
         "branding": _merged(values.get("branding"), blank_branding(), BRANDING_KEYS),
         "support": _merged(values.get("support"), blank_support(), SUPPORT_KEYS),
@@ -89,7 +90,7 @@ def write_space(*, by: Actor, space: Space, changes: SpaceChanges) -> Change:
     Raises InvalidFields, and Forbidden where a code or the parent is out of the caller's reach.
     """
     now = timezone.now()
-    row = Space.objects.select_for_update().get(pk=space.pk)
+    row = locked(Space.objects.all(), space.pk)
     if "key" in changes:
         _check_key(changes["key"])
     sent = _whole(row, changes)
@@ -106,7 +107,7 @@ def write_space(*, by: Actor, space: Space, changes: SpaceChanges) -> Change:
 def delete_space(*, by: Actor, space: Space) -> None:
     """Delete a space that nothing belongs to. Raises Protected for the root, InUse."""
     now = timezone.now()
-    row = Space.objects.select_for_update().get(pk=space.pk)
+    row = locked(Space.objects.all(), space.pk)
     if row.parent_id is None:
         raise Protected("The root space cannot be deleted.")
     change = Change(before=shown_values(row, ["name", "key", "parent"]))

@@ -15,7 +15,7 @@ from openbond.server.spaces.selectors import codes_of, has_active_administrator
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import HIDDEN, Change, change_row, shown_values
 from openbond.server.system.constraints import refusing
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import record
 
@@ -74,7 +74,7 @@ def update_user(*, by: Actor, user: User, **changes: Unpack[UserChanges]) -> Use
     """
     now = timezone.now()
     take(Lock.ADMINISTRATORS)
-    row = User.objects.select_for_update().get(pk=user.pk)
+    row = locked(User.objects.all(), user.pk)
     _check_stronger(by, row)
     if row.pk == by.user_id and changes.get("active") is False:
         raise OwnAccount
@@ -101,7 +101,7 @@ def delete_user(*, by: Actor, user: User) -> None:
     """Delete an account with its tokens. Raises OwnAccount, Forbidden, LastAdministrator."""
     now = timezone.now()
     take(Lock.ADMINISTRATORS)
-    row = User.objects.select_for_update().get(pk=user.pk)
+    row = locked(User.objects.all(), user.pk)
     _check_stronger(by, row)
     if row.pk == by.user_id:
         raise OwnAccount
