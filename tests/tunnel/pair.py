@@ -39,6 +39,19 @@ class Line:
     is_up_cut: bool = False
     is_down_cut: bool = False
     bonder_port: int = 40000  # behind the NAT
+    rate_up: float = 0.0  # bit/s; what comes faster waits, up to `room_up` seconds; 0: any rate
+    room_up: float = 0.2
+    up_free_at: float = 0.0
+
+    def wait_up(self, octets: int, now: float) -> float | None:
+        """Return how long a datagram of the bonder waits for the line; None: it is lost."""
+        if not self.rate_up:
+            return 0.0
+        free_at = max(self.up_free_at, now) + octets * 8 / self.rate_up
+        if free_at - now > self.room_up:
+            return None
+        self.up_free_at = free_at
+        return free_at - now
 
     def cut(self) -> None:
         self.is_up_cut = self.is_down_cut = True
@@ -75,6 +88,7 @@ def bond(
     automatic_ping_timing: bool = True,
     packet_loss_detection: bool = False,
     flap_detection: bool = False,
+    bandwidth_adaptation: bool = False,
 ) -> BondSettings:
     ours, theirs = BONDER_PRIVATE, AGGREGATOR_PRIVATE
     if role is AGGREGATOR:
@@ -91,6 +105,7 @@ def bond(
         automatic_ping_timing=automatic_ping_timing,
         packet_loss_detection=packet_loss_detection,
         flap_detection=flap_detection,
+        bandwidth_adaptation=bandwidth_adaptation,
         legs=legs,
     )
 
@@ -204,13 +219,14 @@ class Pair:
             if is_up
             else (line.is_down_cut, line.loss_down, line.mtu_down, line.delay_down)
         )
+        wait = line.wait_up(len(datagram) + OUTER_IPV4, self.now) if is_up else 0.0
         lost = cut or len(datagram) + OUTER_IPV4 > mtu or self.chance.random() < loss
-        if lost:
+        if lost or wait is None:
             return
         source = ("10.0.0.1", line.bonder_port) if is_up else ("192.0.2.1", 2000 + leg_id)
         to = AGGREGATOR if is_up else BONDER
         for _ in range(line.copies):
-            at = self.now + delay + line.jitter * self.chance.random()
+            at = self.now + wait + delay + line.jitter * self.chance.random()
             arrival = Arrival(at, next(self._order), to, leg_id, datagram, source)
             heapq.heappush(self._arrivals, arrival)
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openbond.tunnel.legs import is_eligible
 from openbond.tunnel.settings import LinkMode
 from tests.tunnel.pair import AGGREGATOR, BONDER, Line, Pair, bond, leg
 
@@ -64,8 +65,8 @@ def test_whatever_happens_a_mended_leg_works_again_within_nine_seconds(
 
     pair.run(9)
 
-    assert pair.end(BONDER, 1).is_eligible
-    assert pair.end(AGGREGATOR, 1).is_eligible
+    assert is_eligible(pair.end(BONDER, 1))
+    assert is_eligible(pair.end(AGGREGATOR, 1))
 
 
 @settings(max_examples=10, deadline=None)

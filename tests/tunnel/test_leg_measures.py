@@ -4,7 +4,7 @@ import pytest
 
 from openbond.tunnel.events import PathMtuFound
 from openbond.tunnel.settings import Role
-from tests.tunnel.pair import AGGREGATOR, BONDER, Line, Pair, leg
+from tests.tunnel.pair import AGGREGATOR, BONDER, Line, Pair, bond, leg
 
 BOTH = (BONDER, AGGREGATOR)
 
@@ -110,6 +110,46 @@ def test_lost_data_is_named_in_a_hearing_report_at_once() -> None:
 
     gaps = [gap for hearing in pair.end(BONDER).hearings_to_take() for gap in hearing.gaps]
     assert [(gap.first, gap.count) for gap in gaps] == [(lost, 2)]
+
+
+def fill(pair: Pair, seconds: float) -> None:
+    """Send data at the bonder as fast as the leg's speed in force allows."""
+    end, credit = pair.end(BONDER), 0.0
+    for _ in range(round(seconds / 0.02)):
+        credit += end.speed_in_force * 0.02 / 8
+        amount = int(credit // 1062)
+        credit -= amount * 1062
+        if amount:
+            pair.send_data(BONDER, 1, amount, size=1000)
+        pair.run(0.02)
+
+
+def test_a_leg_narrowed_under_load_is_slowed_says_so_and_recovers() -> None:
+    legs = (leg(1, send_bps=2e6),)
+    pair = Pair(
+        *legs,
+        bonder=bond(BONDER, *legs, bandwidth_adaptation=True),
+        aggregator=bond(AGGREGATOR, *legs, bandwidth_adaptation=True),
+    )
+    pair.run(20)
+    fill(pair, 5)
+    assert pair.shown() == ("up", "up")
+
+    pair.lines[1].rate_up = 1e6
+    fill(pair, 15)
+    assert pair.end(BONDER).speed_in_force <= 1.05e6
+    fill(pair, 40)  # what the narrowing lost is forgotten after 30 s
+
+    assert pair.shown() == ("adjusted", "up")
+    assert pair.end(BONDER).smoothed_rtt == pytest.approx(0.03, abs=0.04)
+    adapted = pair.end(BONDER).adapted_bps
+    assert adapted is not None
+    assert pair.end(AGGREGATOR).dialogue.peer_speed_kbps == pytest.approx(adapted / 1e3, rel=0.05)
+    pair.lines[1].rate_up = 0.0
+    fill(pair, 180)
+    assert pair.end(BONDER).speed_in_force == 2e6
+    assert pair.shown() == ("up", "up")
+    assert pair.end(AGGREGATOR).dialogue.peer_speed_kbps == 0
 
 
 def test_probing_costs_at_most_16_kbit_per_second_in_each_direction() -> None:

@@ -37,6 +37,7 @@ from .status import BondReport, LegReport
 # How often, while packets move, the legs are asked for control messages; how often eligibility is
 # looked at, with and without packets; and how often the delays.
 ATTEND_EVERY = 0.002
+ATTEND_MOST = 4  # times a turn: what one leg says can make another speak
 LOOK_EVERY = 0.010
 LOOK_IDLE = 0.250
 DELAYS_EVERY = 1.0
@@ -135,6 +136,7 @@ class Bond:
         self.settings = settings
         self._outbound.reconfigure(settings)
         self._take_legs(now)
+        self._attend_at = now
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: the legs' own timers, delays, eligibility, holds, waits."""
@@ -161,8 +163,12 @@ class Bond:
 
     def runs_to_send(self, now: float) -> list[Run]:
         """Return what is to be sent now, control messages first: they skip the queues."""
-        control = self._control_to_send(now) if self._attend_at <= now else []
-        return control + self._outbound.runs_to_send(now)
+        runs: list[Run] = []
+        for _ in range(ATTEND_MOST):
+            if self._attend_at > now:
+                break
+            runs += self._control_to_send(now)
+        return runs + self._outbound.runs_to_send(now)
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None
@@ -219,6 +225,8 @@ class Bond:
         """See which legs may carry data now; save what a leg that may not any more was given."""
         self._look_at = now + (LOOK_EVERY if self._is_busy else LOOK_IDLE)
         self._is_busy = False
+        for queue in self._queues.values():
+            queue.pacer.bps = queue.end.speed_in_force
         before = self._eligible
         self._eligible = [self._queues[end.id] for end in self._legs.eligible(now)]
         self._outbound.set_legs(list(self._queues.values()), self._eligible)
@@ -258,6 +266,8 @@ class Bond:
                 runs.append(Run.of_one(leg_id, address, datagram))
                 self._queues[leg_id].charge(len(datagram), now)
             self._take_events(end, now)
+        if self._look_at <= now:
+            self._look(now)
         self._attend_at = min((end.get_timer() for end in ends.values()), default=inf)
         if self._is_busy:
             self._attend_at = min(self._attend_at, now + ATTEND_EVERY)
@@ -298,7 +308,7 @@ class Bond:
             smoothed_rtt=end.smoothed_rtt,
             jitter=end.jitter,
             loss=end.send_loss,
-            adapted_bps=None,
+            adapted_bps=end.adapted_bps,
             spill_reason="",
             peer=end.address,
             counters={

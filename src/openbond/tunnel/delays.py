@@ -16,34 +16,37 @@ JUMP = 2.0  # a raw delay that moves by this much is a clock that was set anew, 
 class RawDelay:
     """A smoothed raw one-way delay of one leg in one direction, in seconds; None before the first.
 
-    It keeps a time stamp difference modulo 2**32 microseconds as anchor, and floats beside it.
+    `anchor` is a difference of time stamps modulo 2**32 microseconds, `smoothed` what the delay has
+    been over it since. A new anchor makes numbers that cannot be compared with the old ones.
     """
 
-    __slots__ = ("_anchor", "_smoothed")
+    __slots__ = ("anchor", "last", "smoothed")
 
     def __init__(self) -> None:
-        self._anchor: int | None = None
-        self._smoothed = 0.0
+        self.anchor: int | None = None
+        self.smoothed = 0.0
+        self.last = 0.0  # sample, over the anchor as well
 
     @property
     def is_known(self) -> bool:
-        return self._anchor is not None
+        return self.anchor is not None
 
     def on_sample(self, sent_at: int, received_at: int) -> None:
         """Take the time stamps of one datagram, each of its own end's clock."""
         raw = received_at - sent_at
-        sample = 0.0 if self._anchor is None else clock_difference(raw, self._anchor)
-        if self._anchor is None or abs(sample - self._smoothed) > JUMP:
-            self._anchor, self._smoothed = raw, 0.0
+        sample = 0.0 if self.anchor is None else clock_difference(raw, self.anchor)
+        if self.anchor is None or abs(sample - self.smoothed) > JUMP:
+            self.anchor, self.smoothed, self.last = raw, 0.0, 0.0
             return
-        self._smoothed += GAIN * (sample - self._smoothed)
+        self.last = sample
+        self.smoothed += GAIN * (sample - self.smoothed)
 
     def minus(self, other: "RawDelay") -> float | None:
         """Return how much longer this leg takes than `other`, in seconds; None: not known."""
-        if self._anchor is None or other._anchor is None:
+        if self.anchor is None or other.anchor is None:
             return None
-        between = clock_difference(self._anchor, other._anchor)
-        return between + self._smoothed - other._smoothed
+        between = clock_difference(self.anchor, other.anchor)
+        return between + self.smoothed - other.smoothed
 
 
 def relative_delays(delays: Iterable[RawDelay]) -> list[float]:

@@ -27,6 +27,8 @@ from .probes import (
     decode_probe,
 )
 
+Heard = Probe | Echo | Hearing
+
 REPLIES_MOST = 32  # echoes, and acknowledgements, that wait to be sent
 HEARINGS_MOST = 64
 
@@ -70,8 +72,9 @@ class Dialogue:
         self._asked_at = inf  # since when something waits to be answered
         self._to_echo: deque[tuple[int, int]] = deque(maxlen=REPLIES_MOST)  # number, when it came
         self._acks: deque[bytes] = deque(maxlen=REPLIES_MOST)
+        self.peer_speed_kbps = 0  # the peer's speed in force on this leg; 0: as configured
         self._hearings: deque[Hearing] = deque(maxlen=HEARINGS_MOST)
-        self._receivers: dict[int, Callable[[bytes, float], Probe | Echo | Drop | None]] = {
+        self._receivers: dict[int, Callable[[bytes, float], Heard | Drop | None]] = {
             Type.PROBE: self._receive_probe,
             Type.ECHO: self._receive_echo,
             Type.HEARING: self._receive_hearing,
@@ -84,10 +87,11 @@ class Dialogue:
     def knows(self, kind: int) -> bool:
         return kind in self._receivers
 
-    def receive(self, kind: int, body: bytes, now: float) -> Probe | Echo | Drop | None:
+    def receive(self, kind: int, body: bytes, now: float) -> Heard | Drop | None:
         """Take in the body of an authentic message.
 
-        Returns a probe or an echo that we asked for, for the owner to judge; or why it was dropped.
+        Returns what the owner has to judge: a probe, an echo that we asked for, a hearing report;
+        or why it was dropped.
         """
         return self._receivers[kind](body, now)
 
@@ -167,6 +171,7 @@ class Dialogue:
             return Drop.MALFORMED
         self._to_echo.append((probe.number, clock_of(now)))
         self._asked_at = min(self._asked_at, now)
+        self.peer_speed_kbps = probe.speed_kbps
         return probe
 
     def _receive_echo(self, body: bytes, now: float) -> Echo | Drop | None:
@@ -183,14 +188,14 @@ class Dialogue:
         self.receive_delay.on_sample(echo.sent_at, clock_of(now))
         return echo
 
-    def _receive_hearing(self, body: bytes, now: float) -> Drop | None:
+    def _receive_hearing(self, body: bytes, now: float) -> Hearing | Drop:
         hearing = decode_hearing(body)
         if hearing is None:
             return Drop.MALFORMED
         self._hearings.append(hearing)
         self.suspicion.on_report(hearing.highest, now)
         self._was_suspect = False
-        return None
+        return hearing
 
     def _receive_mtu_probe(self, body: bytes, now: float) -> Drop | None:
         probe = decode_mtu_probe(body)

@@ -44,8 +44,6 @@ class Judgement:
             Signal.LOSS_LOW: Trouble.LOSS in trouble and self.loss.is_low,
             Signal.LATENCY_HIGH: self._latency.is_high(now),
             Signal.LATENCY_LOW: Trouble.LATENCY in trouble and self._latency.is_low(now),
-            Signal.HOLD_OUT_OVER: (
-                Trouble.FLAPPING in trouble and not self.flaps.is_held_out(now)
-            ),
+            Signal.HOLD_OUT_OVER: (Trouble.FLAPPING in trouble and not self.flaps.is_held_out(now)),
         }
         return [signal for signal, holds in facts.items() if holds]

@@ -11,33 +11,44 @@ HIGH_FOR = 10.0
 LOW_FOR = 30.0
 
 
+class Least:
+    """The least of the values of the last 10 min; the last known when there is none so new."""
+
+    def __init__(self) -> None:
+        self._minutes: deque[tuple[int, float]] = deque(maxlen=BASELINE_MINUTES)
+
+    def on_sample(self, value: float, now: float) -> None:
+        minute = int(now // 60)
+        if self._minutes and self._minutes[-1][0] == minute:
+            value = min(value, self._minutes.pop()[1])
+        self._minutes.append((minute, value))
+
+    def value(self, now: float) -> float | None:
+        oldest = int(now // 60) - BASELINE_MINUTES
+        recent = [value for minute, value in self._minutes if minute > oldest]
+        if recent:
+            return min(recent)
+        return self._minutes[-1][1] if self._minutes else None
+
+
 class Baseline:
     """The least smoothed RTT and jitter of the last 10 min, taken while load is light."""
 
     def __init__(self) -> None:
-        self._minutes: deque[tuple[int, float, float]] = deque(maxlen=BASELINE_MINUTES)
+        self._rtt = Least()
+        self._jitter = Least()
 
     def on_sample(self, rtt: float, jitter: float, load: float, now: float) -> None:
         """Take a smoothed RTT and jitter measured at `load`, a share of the configured speed."""
-        if load >= LIGHT_LOAD:
-            return
-        minute = int(now // 60)
-        if self._minutes and self._minutes[-1][0] == minute:
-            _, least_rtt, least_jitter = self._minutes.pop()
-            rtt, jitter = min(rtt, least_rtt), min(jitter, least_jitter)
-        self._minutes.append((minute, rtt, jitter))
+        if load < LIGHT_LOAD:
+            self._rtt.on_sample(rtt, now)
+            self._jitter.on_sample(jitter, now)
 
     def rtt(self, now: float) -> float | None:
-        return min((rtt for _, rtt, _ in self._recent(now)), default=None)
+        return self._rtt.value(now)
 
     def jitter(self, now: float) -> float:
-        return min((jitter for _, _, jitter in self._recent(now)), default=0.0)
-
-    def _recent(self, now: float) -> list[tuple[int, float, float]]:
-        # While load never is light the last known baseline stays: a stale one beats none.
-        oldest = int(now // 60) - BASELINE_MINUTES
-        recent = [minute for minute in self._minutes if minute[0] > oldest]
-        return recent or list(self._minutes)[-1:]
+        return self._jitter.value(now) or 0.0
 
 
 class LatencyJudge:

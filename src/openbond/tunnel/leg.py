@@ -201,6 +201,8 @@ class LegMachine:
         if row.new in (Inner.OFFLINE, Inner.DOWN):
             # What was wrong with a leg is measured anew once it is back.
             self.trouble = Trouble.NONE
+        elif row.new is not Inner.WORKING:
+            self.trouble &= ~Trouble.SLOWED  # adaptation begins anew too
         return row
 
     def _row(self, signal: Signal) -> Transition | None:

@@ -15,8 +15,8 @@ After any other call ask `datagrams_to_send`, `next_event` and `get_timer`.
 
 from collections import deque
 from math import inf
-from typing import Protocol
 
+from .adaptation import Adaptation
 from .cookies import Address, Gate
 from .dialogue import Dialogue, ToTell
 from .drops import Drop
@@ -24,29 +24,16 @@ from .events import Event, PathMtuFound, PeerMoved
 from .hearing import Hearing
 from .keypair import Keypair, open_sealed
 from .leg import Inner, Signal
-from .load import LoadMeter
 from .messages import HANDSHAKE_HEADER, Type
+from .neighbours import Neighbours
 from .noise import Entropy
 from .probes import Echo, HeardLeg, Probe, Timing
 from .session import Session
-from .settings import BondSettings, LegSettings, LinkMode, Role, Security
+from .settings import BondSettings, LegSettings, Role, Security
 from .standing import Standing, pace_of
 
-LAST_RESORT_ECHO = 1.0
 # In mode `none` data is not authentic: a number this far ahead of the authentic ones is a lie.
 PLAIN_LEAP = 2**20
-
-_USABLE = frozenset({"up", "adjusted", "unhealthy", "failover"})
-
-
-class Neighbours(Protocol):
-    """What one leg must know of the others of its bond, and tell them."""
-
-    def heard_for_probe(self, now: float) -> tuple[HeardLeg, ...]: ...
-
-    def on_told(self, heard: tuple[HeardLeg, ...], now: float) -> None: ...
-
-    def probe_all_soon(self, now: float) -> None: ...
 
 
 class LegEnd:
@@ -83,7 +70,7 @@ class LegEnd:
         )
         self.send_delay = self.dialogue.send_delay
         self.receive_delay = self.dialogue.receive_delay
-        self.load = LoadMeter()
+        self.adaptation = Adaptation(bond, leg)
         self._bond = bond
         self._neighbours = neighbours
         self._standing = Standing(bond, leg, self._on_enter)
@@ -128,7 +115,7 @@ class LegEnd:
     def on_data_sent(self, last_sequence: int, now: float, octets: int = 0) -> None:
         """Note data given to the leg, up to a leg sequence; `octets` of outer packets."""
         self.dialogue.suspicion.on_data_sent(last_sequence, now)
-        self.load.on_sent(octets, now)
+        self.adaptation.load.on_sent(octets, now)
 
     def on_ready(self, address: Address | None, now: float) -> None:
         """Carrier, address and route are there (bonder: `address` is the aggregator's)."""
@@ -188,6 +175,7 @@ class LegEnd:
         self._bond, self.settings = bond, leg
         self.dialogue.prober.set_timing(Timing.of(bond))
         self.dialogue.path_mtu.set_ceiling(leg.path_mtu_ceiling, now)
+        self.adaptation.reconfigure(bond, leg, now)
         self._standing.reconfigure(bond, leg, now)
         self._set_pace(now)
         self.handle_timer(now)
@@ -212,7 +200,7 @@ class LegEnd:
         """Return when `handle_timer` and `datagrams_to_send` next have something to do."""
         if self._standing.inner is Inner.OFFLINE:
             return inf
-        first = min(self._reply_at, self._standing.get_timer())
+        first = min(self._reply_at, self._standing.get_timer(), self.adaptation.get_timer())
         if self.address is None:
             return first
         if self.session.current is None:
@@ -225,6 +213,7 @@ class LegEnd:
         self.session.handle_timer(now)
         self.dialogue.handle_timer(now)
         self._standing.handle_timer(now)
+        self._adapt(now)
         if self.dialogue.prober.is_silent or self.session.current is None:
             self._standing.signal(Signal.SILENT, now)
         self._take_path_mtu(now)
@@ -269,22 +258,19 @@ class LegEnd:
         return self.dialogue.path_mtu.is_measured
 
     @property
-    def is_eligible(self) -> bool:
-        """Report whether the leg is of tier 1 or 2 and may carry data (behaviour 2.6)."""
-        may_send = self.settings.mode is LinkMode.ACTIVE and self.settings.send_bps > 0
-        return may_send and self.shown in _USABLE and self.session.current is not None
+    def adapted_bps(self) -> float | None:
+        """The speed that adaptation lowered our direction to; None: it is as configured."""
+        adapter = self.adaptation.adapter
+        return adapter.speed_bps if adapter.is_slowed else None
 
     @property
-    def was_heard(self) -> bool:
-        """Report whether probes have something to say of this leg."""
-        is_known = self.is_lost or self.dialogue.prober.last_heard_at > -inf
-        return is_known and self._standing.inner is not Inner.OFFLINE
+    def speed_in_force(self) -> float:
+        """Bit/s of our sending direction: the smaller of configured and adapted speed."""
+        return self.adaptation.adapter.speed_bps
 
-    def is_last_resort(self, now: float) -> bool:
-        """Report whether the leg is of tier 3."""
-        may_send = self.settings.mode is LinkMode.ACTIVE and self.settings.send_bps > 0
-        tested = self._standing.inner is Inner.TESTING and not self._standing.is_under_test
-        return may_send and tested and now < self.dialogue.prober.last_echo_at + LAST_RESORT_ECHO
+    @property
+    def is_under_test(self) -> bool:
+        return self._standing.is_under_test
 
     def is_suspect(self, now: float) -> bool:
         """Report whether the leg was given data and is silent about it (design/tunnel.md)."""
@@ -327,6 +313,8 @@ class LegEnd:
             self._on_probe(heard, opened.keypair, now)
         elif isinstance(heard, Echo):
             self._on_echo(heard, now)
+        elif isinstance(heard, Hearing):
+            self.adaptation.heard.on_report(heard)
         self._take_path_mtu(now)
         return heard if isinstance(heard, Drop) else None
 
@@ -362,10 +350,10 @@ class LegEnd:
         standing.signal(Signal.SESSION if handshaking else Signal.ECHO, now)
         if prober.is_steady(now):
             standing.signal(Signal.STEADY, now)
-        judgement = standing.judgement
-        judgement.loss.on_report(echo.loss, echo.long_loss)
-        load = self.load.bps(now) / self.settings.send_bps if self.settings.send_bps else 0.0
-        judgement.on_echo(prober.smoothed_rtt or 0.0, prober.jitter, load, now)
+        rtt, jitter = prober.smoothed_rtt or 0.0, prober.jitter
+        self.adaptation.on_echo(self.send_delay, prober, now)
+        standing.judgement.loss.on_report(echo.loss, echo.long_loss)
+        standing.judgement.on_echo(rtt, jitter, self.adaptation.load_share(now), now)
         standing.judge(now)
 
     # -- states -----------------------------------------------------------------------------------
@@ -383,6 +371,14 @@ class LegEnd:
             self._begin_handshake(now)
         if new is Inner.TESTING:
             self.dialogue.path_mtu.begin(now)
+        self.adaptation.set_working(new is Inner.WORKING, now)
+
+    def _adapt(self, now: float) -> None:
+        self.adaptation.handle_timer(now)
+        is_slowed = self.adaptation.adapter.is_slowed
+        if is_slowed is not self._standing.is_slowed:
+            self._standing.signal(Signal.SLOWED if is_slowed else Signal.FULL_SPEED, now)
+            self._neighbours.probe_all_soon(now)  # both ends know the speed
 
     def _begin_handshake(self, now: float) -> None:
         if self._bond.role is Role.BONDER and self.address is not None:
@@ -397,4 +393,6 @@ class LegEnd:
             self._events.append(PathMtuFound(self.id, found, now))
 
     def _to_tell(self, now: float) -> ToTell:
-        return ToTell(self._neighbours.heard_for_probe(now), self.session.wishes_rekey)
+        speed_kbps = round((self.adapted_bps or 0) / 1000)
+        heard = self._neighbours.heard_for_probe(now)
+        return ToTell(heard, self.session.wishes_rekey, speed_kbps)

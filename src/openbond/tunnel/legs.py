@@ -5,13 +5,36 @@ told whether another one is eligible. And the bond is told which legs may carry 
 """
 
 from collections.abc import Iterable
+from math import inf
 
 from .cookies import Gate
+from .leg import Inner
 from .leg_end import LegEnd
 from .messages import HEARD_LEGS_MOST
 from .noise import Entropy
 from .probes import HeardLeg
-from .settings import BondSettings
+from .session import identity_of
+from .settings import BondSettings, LinkMode
+
+LAST_RESORT_ECHO = 1.0
+_USABLE = frozenset({"up", "adjusted", "unhealthy", "failover"})
+
+
+def is_eligible(end: LegEnd) -> bool:
+    """Report whether a leg is of tier 1 or 2 and may carry data in our direction."""
+    return end.shown in _USABLE and _may_send(end)
+
+
+def is_last_resort(end: LegEnd, now: float) -> bool:
+    """Report whether a leg is of tier 3."""
+    recent = now < end.dialogue.prober.last_echo_at + LAST_RESORT_ECHO
+    return end.inner is Inner.TESTING and not end.is_under_test and recent and _may_send(end)
+
+
+def _may_send(end: LegEnd) -> bool:
+    settings = end.settings
+    has_speed = settings.mode is LinkMode.ACTIVE and settings.send_bps > 0
+    return has_speed and end.keypair is not None
 
 
 class Legs:
@@ -28,6 +51,7 @@ class Legs:
 
     def reconfigure(self, bond: BondSettings, now: float) -> None:
         """Take new settings. Raises ValueError for unusable keys, and then changes nothing."""
+        identity_of(bond)  # raises before anything was changed
         wanted = {leg.id: leg for leg in bond.legs}
         for leg_id in self.ends.keys() - wanted.keys():
             del self.ends[leg_id]
@@ -49,7 +73,7 @@ class Legs:
 
     def heard_for_probe(self, now: float) -> tuple[HeardLeg, ...]:
         """Return what the next probe says about our legs: the lost ones first, others in turn."""
-        heard = [self._heard(end, now) for end in self.ends.values() if end.was_heard]
+        heard = [_heard(end, now) for end in self.ends.values() if _was_heard(end)]
         self._turn += 1
         turn = self._turn % len(heard) if heard else 0
         ordered = sorted(heard[turn:] + heard[:turn], key=lambda leg: not leg.lost)
@@ -81,17 +105,24 @@ class Legs:
 
     def _tell_each_other(self, now: float) -> None:
         for end in self.ends.values():
-            others = any(other.is_eligible for other in self.ends.values() if other is not end)
+            others = any(is_eligible(other) for other in self.ends.values() if other is not end)
             end.on_others(eligible=others, now=now)
 
     def _first_tier(self, now: float) -> list[LegEnd]:
-        usual = [end for end in self.ends.values() if end.is_eligible]
-        last = [end for end in self.ends.values() if end.is_last_resort(now)]
+        usual = [end for end in self.ends.values() if is_eligible(end)]
+        last = [end for end in self.ends.values() if is_last_resort(end, now)]
         for tier in (usual, last):
             normal = [end for end in tier if not end.settings.failover]
             if normal or tier:
                 return normal or tier
         return []
 
-    def _heard(self, end: LegEnd, now: float) -> HeardLeg:
-        return HeardLeg(end.id, now - end.dialogue.prober.last_heard_at, end.is_lost)
+
+def _was_heard(end: LegEnd) -> bool:
+    """Report whether probes have something to say of this leg."""
+    is_known = end.is_lost or end.dialogue.prober.last_heard_at > -inf
+    return is_known and end.inner is not Inner.OFFLINE
+
+
+def _heard(end: LegEnd, now: float) -> HeardLeg:
+    return HeardLeg(end.id, now - end.dialogue.prober.last_heard_at, end.is_lost)

@@ -134,6 +134,7 @@ class Prober:
 
     def __init__(self, timing: Timing, *, now: float) -> None:
         self.smoothed_rtt: float | None = None
+        self.last_rtt = 0.0
         self.jitter = 0.0
         self.last_echo_at = -inf
         self.last_heard_at = -inf  # any authentic datagram of the peer on this leg
@@ -265,6 +266,7 @@ class Prober:
         return self._quiet_since + self._timing.timeout
 
     def _update_rtt(self, rtt: float) -> None:
+        self.last_rtt = rtt
         old = self.smoothed_rtt
         if old is None:
             self.smoothed_rtt, self.jitter = rtt, rtt / 2

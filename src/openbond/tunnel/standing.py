@@ -10,7 +10,7 @@ from math import inf
 
 from .events import LegStateChanged
 from .judgement import Judgement
-from .leg import Facts, Inner, LegMachine, Signal
+from .leg import Facts, Inner, LegMachine, Signal, Trouble
 from .probes import Pace
 from .settings import BondSettings, LegSettings, LinkMode
 
@@ -54,6 +54,10 @@ class Standing:
     @property
     def is_reached(self) -> bool:
         return self._machine.inner in REACHED
+
+    @property
+    def is_slowed(self) -> bool:
+        return Trouble.SLOWED in self._machine.trouble
 
     @property
     def is_under_test(self) -> bool:
