@@ -46,7 +46,7 @@ def test_a_killed_tunnel_daemon_is_back_within_three_seconds(
     site: Site, host: str, tmp_path: Path
 ) -> None:
     with site.stream(tmp_path) as streams:
-        assert site.kill(host, "node", "tunnel") == 1
+        assert site.kill(host, "openbond.node.tunnel_daemon") == 1
         time.sleep(4)
 
     assert 0 < streams.longest_gap() <= 3.0, (streams.up, streams.down)
