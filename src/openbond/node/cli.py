@@ -32,6 +32,8 @@ Root = Annotated[Path, typer.Option(help="All files of this node lie below this 
 HERE = Path("/")
 # Site pairs ask `ping` and must have an answer within 2 s (behaviour 1.2).
 ANSWER_WITHIN_S = 1.8
+# sockaddr_un holds 107; a bond's socket may be a little longer than the supervisor's.
+LONGEST_SOCKET = 100
 
 
 def run(work: Coroutine[None, None, T]) -> T:
@@ -61,6 +63,14 @@ def _heavy(module: str, name: str) -> Callable[..., Any]:
     return found
 
 
+def _paths(root: Path) -> Paths:
+    """Return the node's paths below a root. Exits when the kernel could not take its sockets."""
+    paths = Paths(root.absolute())
+    if len(str(paths.supervisor_socket)) > LONGEST_SOCKET:
+        raise fail(NodeError(f"--root {root} is too long a path: use one of at most 60 letters."))
+    return paths
+
+
 def fail(error: NodeError) -> typer.Exit:
     typer.echo(str(error), err=True)
     return typer.Exit(error.exit_code)
@@ -80,7 +90,7 @@ def enroll(
 ) -> None:
     """Make this machine the bonder or aggregator that the node key stands for."""
     work = _heavy("enrolment", "enrol_by_hand")(
-        Paths(root.absolute()), server=server, key=key, ca_file=ca, ca_fingerprint=ca_fingerprint
+        _paths(root), server=server, key=key, ca_file=ca, ca_fingerprint=ca_fingerprint
     )
     identity = run(work)
     typer.echo(f"Enrolled as node {identity.node_id}. Start `openbond node supervisor` now.")
@@ -95,7 +105,7 @@ def supervisor(
     ] = None,
 ) -> None:
     """Keep this node's programs running: agent, tunnel daemons, DHCP clients."""
-    paths = Paths(root.absolute())
+    paths = _paths(root)
     own = [agent_program(paths)] if agent else []
     logs = log_directory or paths.root / "var" / "log" / "bonding"
     run(_supervise(paths, own, logs))
@@ -115,7 +125,7 @@ def agent_program(paths: Paths) -> Program:
 @app.command()
 def agent(root: Root = HERE) -> None:
     """Fetch the config, bring the machine to it, report; needs CAP_NET_ADMIN."""
-    run(_heavy("agent.start", "run_agent")(Paths(root.absolute())))
+    run(_heavy("agent.start", "run_agent")(_paths(root)))
 
 
 @app.command()
@@ -154,7 +164,7 @@ def fetch(root: Root = HERE) -> None:
 
 
 def _ask(root: Path, question: Question) -> StatusAnswer:
-    socket_path = Paths(root.absolute()).agent_socket
+    socket_path = _paths(root).agent_socket
     try:
         return asyncio.run(ask_agent(socket_path, question, within_s=ANSWER_WITHIN_S))
     except NoAnswer as silence:

@@ -16,6 +16,7 @@ from openbond.node.channel.client import Channel, Transport
 from openbond.node.channel.enrol import enrol
 from openbond.node.channel.numbers import RisingNumbers
 from openbond.node.configs import ConfigStore
+from openbond.node.errors import NodeError
 from openbond.node.identity import Identity, renewal_is_due
 from openbond.node.linux.dhcp import read_leases
 from openbond.node.linux.host import LinuxHost
@@ -96,7 +97,7 @@ class Agent:
         monitor = KernelMonitor(self._wake)
         monitor.start()
         # Before anything is planned: an agent that restarts must not take fright at its own facts.
-        self._known.look_at(await asyncio.to_thread(self._host.observe, Desired()))
+        await self._look_around()
         await self._lifecycle.boot(self._attach)
         loops = [
             asyncio.create_task(_for_ever(name, loop))
@@ -141,6 +142,8 @@ class Agent:
         """Tell the daemons which legs lost, or got back, what they need."""
         if self._known.look_at(self._keeper.observed):
             self._wake()
+        if applied.steps:
+            self._telling.tell_now()
         self._channel.transport.ways_changed()
         found = {}
         for bond_id, leg_id, why in obstacles(content, self._facts(content), self._keeper.observed):
@@ -169,6 +172,12 @@ class Agent:
 
     def _facts(self, content: NodeContent) -> Facts:
         return self._known.facts(content, now=clock.monotonic())
+
+    async def _look_around(self) -> None:
+        try:
+            self._known.look_at(await asyncio.to_thread(self._host.observe, Desired()))
+        except NodeError as error:
+            log.error("the machine cannot be observed", why=str(error))
 
     async def _attach(self, content: NodeContent) -> None:
         """Find the daemons that run, so that the first look changes nothing they rely on."""

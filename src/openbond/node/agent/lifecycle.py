@@ -42,6 +42,10 @@ class Trial:
     config: StoredConfig
     content: NodeContent
 
+    @property
+    def revision(self) -> int:
+        return self.config.envelope.revision
+
 
 class Lifecycle:
     """Owns the configs on disk and decides which one is in force."""
@@ -162,8 +166,15 @@ class Lifecycle:
             await self._arrived.wait()
             self._arrived.clear()
             trial = self._next
-            if trial is not None:
+            if trial is None:
+                continue
+            try:
                 await self._try(trial)
+            except Exception:
+                # A defect of ours must not leave the node on a config that nobody confirmed.
+                log.exception("a config could not be tried", revision=trial.revision)
+                problem = Problem(about="node", text="a defect of the agent; its log says more")
+                await self._roll_back(trial, RollbackReason.APPLY_FAILED, [problem])
 
     async def _try(self, trial: Trial) -> None:
         required = self._required(trial.content, clock.monotonic())

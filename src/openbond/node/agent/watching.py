@@ -28,6 +28,7 @@ class Watch:
 
     async def run(self) -> None:
         looks = round(ASK_EVERY_S / LOOK_EVERY_S)
+        await self._report_restarts()
         while True:
             for _ in range(looks):
                 await asyncio.sleep(LOOK_EVERY_S)
