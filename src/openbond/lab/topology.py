@@ -127,10 +127,11 @@ class Topology:
     def _start_dhcp_server(self, line: AccessLine) -> None:
         leases = self._directory.path / f"{line.isp}.leases"
         self._start_in(f"dhcp-{line.isp}", line.isp, [
-            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root",
+            # Not --keep-in-foreground: that changes its group, which a user namespace forbids.
+            "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0",
             "--interface=access", "--bind-interfaces", "--pid-file", f"--dhcp-leasefile={leases}",
             f"--dhcp-range={line.ip},{line.ip},1h", f"--dhcp-option=3,{line.gateway}",
-            "--dhcp-authoritative", "--log-dhcp", "--log-facility=-",
+            "--dhcp-authoritative", "--log-dhcp",
         ])  # fmt: skip
 
     def _build_site(self) -> None:
