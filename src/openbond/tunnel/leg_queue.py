@@ -74,8 +74,8 @@ class LegQueue:
         if not queue or keypair is None or address is None or self.is_blocked:
             return []
         builder = RunBuilder(self.id, address)
-        room, octets_before = pacer.room(now), self.octets
-        while queue and room > 0:
+        octets_before = self.octets
+        while queue and (room := pacer.room(now)):
             parcel = queue.popleft()
             self._queued -= parcel.octets
             if parcel.octets > room and parcel.count > 1:
@@ -86,7 +86,6 @@ class LegQueue:
             first = keypair.take_sequences(parcel.count)
             outer = builder.add(parcel, keypair, first) + parcel.count * OUTER_IPV4
             pacer.charge(outer, now)
-            room -= outer
             self._note(parcel, keypair.peer_index, first, outer, now)
         if builder.runs:
             self.end.on_data_sent(keypair.next_sequence - 1, now, self.octets - octets_before)
@@ -100,7 +99,14 @@ class LegQueue:
 
     def get_timer(self) -> float:
         """Return when something that waits may leave."""
-        return self.pacer.opens_at() if self._queue and not self.is_blocked else inf
+        if not self._queue or not self._can_send():
+            return inf
+        return self.pacer.opens_at()
+
+    def _can_send(self) -> bool:
+        end = self.end
+        is_reachable = end.keypair is not None and end.address is not None
+        return is_reachable and not self.is_blocked and self.pacer.bps > 0
 
     def _note(self, parcel: Parcel, session: int, first: int, outer: int, now: float) -> None:
         self.outbox.on_sent(session, first, parcel, now)

@@ -22,8 +22,11 @@ class Pacer:
 
     def room(self, now: float) -> int:
         """Return how many octets may leave at `now`; a datagram may exceed them by a part."""
+        # The same comparison as in `opens_at`, so that a timer and its deadline agree.
+        if self.opens_at() > now or not self.bps:
+            return 0
         ahead = now + AHEAD - max(self.free_at, now - CATCH_UP)
-        return int(ahead * self.bps / 8) if ahead > 0 else 0
+        return max(1, int(ahead * self.bps / 8))
 
     def charge(self, octets: int, now: float) -> None:
         """Note that `octets` were given to the line at `now`."""
