@@ -66,9 +66,24 @@ class LiveServer:
             return False
 
     def client(self) -> httpx.Client:
-        context = ssl.create_default_context(cafile=str(self.state / "ca" / "ca.pem"))
-        url = f"https://127.0.0.1:{self.port}"
-        return httpx.Client(base_url=url, verify=context, timeout=30, trust_env=False)
+        return httpx.Client(base_url=self.url, verify=self.trust(), timeout=30, trust_env=False)
+
+    def async_client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.url, verify=self.trust(), timeout=30, trust_env=False
+        )
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.state / "ca" / "ca.pem"))
+
+    def threads(self) -> int:
+        """How many threads it has now."""
+        assert self.running
+        return len(list(Path(f"/proc/{self.running.pid}/task").iterdir()))
 
     def output(self) -> str:
         """What it printed; ends it."""

@@ -1,5 +1,6 @@
 """A real server over HTTPS, and a machine that enrols, polls, applies and reports for real."""
 
+import asyncio
 import subprocess
 import threading
 import time
@@ -154,6 +155,36 @@ def test_a_poll_without_news_is_answered_with_nothing(server: LiveServer, bonder
 
     assert answer.status is PollStatus.NOTHING
     assert 0.6 < time.monotonic() - began < 3
+
+
+def test_held_polls_cost_no_threads(server: LiveServer, bonder: Machine) -> None:
+    first = poll(server, bonder)
+    assert first.envelope
+    has = PollRequest(
+        revision=first.envelope.revision,
+        hash=first.envelope.hash,
+        software_version=VERSION,
+        wait_ms=4_000,
+    )
+
+    async def hold_many() -> tuple[int, list[httpx.Response]]:
+        async with server.async_client() as client:
+            body = msgspec.json.encode(has)
+            tasks = []
+            for _ in range(60):
+                headers = bonder.headers(POLL, body)
+                tasks.append(asyncio.create_task(client.post(POLL, content=body, headers=headers)))
+                await asyncio.sleep(0.03)
+            threads = server.threads()
+            return threads, await asyncio.gather(*tasks)
+
+    threads, responses = asyncio.run(hold_many())
+
+    # A number that one connection's delay turned round is refused; nearly all are held.
+    held = [decoded(one, PollAnswer) for one in responses if one.status_code == 200]
+    assert len(held) > 30
+    assert {answer.status for answer in held} == {PollStatus.NOTHING}
+    assert threads < 30  # the desks and the workshop
 
 
 def test_a_wrong_key_is_refused_in_words_and_slowed_down(

@@ -92,20 +92,32 @@ class NodeChannel:
 
     async def _enrol(self, request: Request, receive: Receive) -> EnrolAnswer:
         asked = _decoded(request.body, EnrolRequest)
-        wait = self._wrong_keys.seconds_to_wait(request.address, time.monotonic())
+        wait = self._wrong_keys.begin(request.address, time.monotonic())
         if wait is None:
             raise ChannelRefusal(
                 ErrorCode.SLOW_DOWN, "Too many wrong node keys from this address. Try again later."
             )
-        await asyncio.sleep(wait)
-        key = request.headers.get(exchange.HEADER_NODE_KEY.lower(), "")
-        answer = await self._desk.run(
-            enrol, key=key, request=asked, crl=self._crl, now=self._clock()
-        )
-        self._wrong_keys.on_right_key(request.address)
+        try:
+            await asyncio.sleep(wait)
+            answer = await self._judged(request, asked)
+        finally:
+            self._wrong_keys.end(request.address)
         self.contacts.on_contact(answer.node_id, asked.software_version)
         # A former machine of the node may hold a poll: it learns at once that it was replaced.
         self._bell.ring([answer.node_id])
+        return answer
+
+    async def _judged(self, request: Request, asked: EnrolRequest) -> EnrolAnswer:
+        key = request.headers.get(exchange.HEADER_NODE_KEY.lower(), "")
+        try:
+            answer = await self._desk.run(
+                enrol, key=key, request=asked, crl=self._crl, now=self._clock()
+            )
+        except ChannelRefusal as refusal:
+            if refusal.answer.code == ErrorCode.UNKNOWN_KEY:
+                self._wrong_keys.on_wrong_key(request.address, time.monotonic())
+            raise
+        self._wrong_keys.on_right_key(request.address)
         return answer
 
     async def _poll(self, request: Request, receive: Receive) -> PollAnswer:
