@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from openbond.lab.errors import LabError
 from openbond.lab.line import Shape
 from openbond.lab.netns import Namespace, add_cable, remove_all
-from openbond.lab.programs import Programs
+from openbond.lab.programs import OPENBOND, Programs
 from openbond.lab.relay import RelayClient, Shapes
 from openbond.lab.waiting import wait_until
 from openbond.node import store
@@ -59,11 +59,6 @@ PORT_BEFORE = 2000
 WIRE_SHARE = 1514 / 1500
 UP_WITHIN = 20.0
 ASK_WITHIN = 2.0
-
-_DAEMON = (
-    "import sys; from pathlib import Path; from openbond.node.tunnel_daemon import run; "
-    "run(Path(sys.argv[1]), int(sys.argv[2]), plain=sys.argv[3] == 'plain')"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +146,9 @@ class Pair:
 
     def start_daemon(self, end: End) -> None:
         """Start the daemon of one end; its settings file is there."""
-        words = [str(end.root), str(BOND_ID), "plain" if self._plain else "fast"]
-        argv = end.namespace.argv([sys.executable, "-c", _DAEMON, *words])
-        self.programs.start(end.role.value, argv)
+        words = ["node", "tunnel", "--root", str(end.root), "--bond", str(BOND_ID)]
+        words += ["--plain"] if self._plain else []
+        self.programs.start(end.role.value, end.namespace.argv([*OPENBOND, *words]))
 
     def wait_until_up(self) -> None:
         """Return when every leg is `up` at both ends. Raises LabError."""
