@@ -328,6 +328,7 @@ class TestPortsBeyondTheLast:
         leg = Leg.objects.create(
             pk=10**9 + number,
             bond=bond,
+            space=bond.space,
             type=LegType.DHCP.value,
             interface=f"late{number}",
             down_kbps=1,

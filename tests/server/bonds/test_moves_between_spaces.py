@@ -52,6 +52,7 @@ def test_the_bonder_and_the_routing_objects_go_along(world: World) -> None:
 
     assert Bonder.objects.get(pk=world.bonder.pk).space == world.globex
     assert NetworkUse.objects.get().space == world.globex
+    assert set(world.bond.legs.values_list("space", flat=True)) == {world.globex.pk}
     assert nodes_to_update() == {"site-1", "home"}
 
 

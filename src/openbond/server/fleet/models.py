@@ -62,7 +62,7 @@ class Node(Dated):
     """
 
     kind = models.CharField(max_length=10, choices=NODE_KINDS, editable=False)
-    space = models.ForeignKey(Space, models.PROTECT, related_name="nodes")
+    space = models.ForeignKey(Space, models.PROTECT, related_name="nodes", db_index=False)
     name = models.CharField(max_length=64)
     key = models.CharField(max_length=19, unique=True, editable=False)
     serial_number = models.CharField(max_length=255, default="", blank=True)
@@ -87,7 +87,8 @@ class Node(Dated):
 
     class Meta:
         ordering: ClassVar = ["id"]
-        indexes: ClassVar = [models.Index(fields=["space", "kind"])]
+        # With the time of contact, so that statistics count recent nodes from the index alone.
+        indexes: ClassVar = [models.Index(fields=["space", "kind", "last_connected"])]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 F("space"), Lower("name"), F("kind"), name="node_name_unique_in_space"

@@ -6,11 +6,13 @@ from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.db.models.functions import Concat
 
 from openbond.server.spaces.models import Space
+from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
 from openbond.wire.states import NodeKind
 
 from .models import Aggregator, Bonder, ConfigUpdate, Node, RoutingGroup
+from .rules import RECENT
 
 
 def status_of_node(*, now: datetime, timeout_seconds: int, path: str = "") -> Case:
@@ -90,3 +92,10 @@ def is_aggregator_usable_in(*, aggregator: Aggregator, space: Space) -> bool:
 def aggregators_to_check() -> QuerySet[Aggregator]:
     """Aggregators with `failover_monitoring` on, for the failover checks."""
     return Aggregator.objects.filter(failover_monitoring=True).order_by("id")
+
+
+def node_statistics(space: Space, kind: NodeKind, *, now: datetime) -> RollUp:
+    """Return `count` and `recent` (heard within seven days) of nodes in a space and below."""
+    recent = Q(last_connected__gte=now - RECENT)
+    rows = Node.objects.filter(kind=kind.value)
+    return roll_up(rows, space=space, counts={"count": ALL, "recent": recent})

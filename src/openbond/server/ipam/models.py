@@ -88,7 +88,7 @@ class NetworkUse(models.Model):
     kind = models.CharField(max_length=12, choices=UseKind)
     object_id = models.BigIntegerField()
     bond_id = models.BigIntegerField(db_index=True)
-    space = models.ForeignKey(Space, models.PROTECT, related_name="network_uses")
+    space = models.ForeignKey(Space, models.PROTECT, related_name="network_uses", db_index=False)
     network = models.CharField(max_length=43)
     first = FirstKeyField(source="network")
     last = LastKeyField(source="network")
@@ -100,7 +100,10 @@ class NetworkUse(models.Model):
 
     class Meta:
         ordering: ClassVar = ["id"]
-        indexes: ClassVar = [models.Index(fields=["first", "last"])]
+        indexes: ClassVar = [
+            models.Index(fields=["first", "last"]),
+            models.Index(fields=["space", "kind", "is_enabled"]),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["kind", "object_id"], name="network_use_object"),
             models.UniqueConstraint(

@@ -9,10 +9,11 @@ from django.db.models.functions import Coalesce
 from openbond.server.fleet.models import RoutingGroup
 from openbond.server.fleet.selectors import display_name_of_group, routing_groups_visible_to
 from openbond.server.spaces.models import Space
+from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.addresses import Network, free_parts, network_edges, overlap
 
-from .models import IPAllocation, NetworkUse
+from .models import IPAllocation, NetworkUse, UseKind
 
 HELD_NOWHERE = "{network} does not lie inside a network that the space holds."
 DELEGATED = "{network} overlaps a part that was delegated to a child space."
@@ -129,3 +130,9 @@ def _used_in(allocations: Sequence[IPAllocation]) -> list[tuple[IPAllocation, IP
         for used in by_space.get(row.space_id, [])
         if overlap(used, IPv4Network(row.network))
     ]
+
+
+def use_statistics(space: Space, kind: UseKind) -> RollUp:
+    """Return `count` and `enabled` of the routing objects of one kind, in a space and below."""
+    rows = NetworkUse.objects.filter(kind=kind)
+    return roll_up(rows, space=space, counts={"count": ALL, "enabled": Q(is_enabled=True)})

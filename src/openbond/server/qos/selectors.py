@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from openbond.server.spaces.models import Space
+from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
 
@@ -18,3 +19,8 @@ def qos_profiles_visible_to(viewer: Viewer) -> QuerySet[QosProfile]:
 def is_qos_profile_usable_in(*, profile: QosProfile, space: Space) -> bool:
     """Report whether `profile` belongs to `space` or is shared with it."""
     return profile.space_id == space.pk or profile.space_id in sharing_of(space).qos_profiles
+
+
+def qos_profile_statistics(space: Space) -> RollUp:
+    """Return `count` of the profiles of a space and below."""
+    return roll_up(QosProfile.objects.all(), space=space, counts={"count": ALL})

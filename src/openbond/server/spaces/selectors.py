@@ -7,6 +7,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from .models import ApiToken, Group, Space, SpaceClosure, User
+from .roll_ups import ALL, RollUp, roll_up
 from .rules import Sharing, shared_from
 from .viewer import Viewer
 
@@ -84,3 +85,9 @@ def path_below(*, above: Space, below: Space) -> list[Space]:
     """Return the spaces from the child of `above` down to `below`, in order."""
     deeper = Space.objects.filter(closure_below__descendant=below, level__gt=above.level)
     return list(deeper.order_by("level"))
+
+
+def user_statistics(space: Space) -> RollUp:
+    """Return `count` and `active` of the users of a space and below."""
+    counts = {"count": ALL, "active": Q(active=True)}
+    return roll_up(User.objects.all(), space=space, counts=counts)

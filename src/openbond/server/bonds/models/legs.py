@@ -61,11 +61,13 @@ class MobileProviderProfile(Dated):
 class Leg(Dated):
     """One access of a bond. Columns of other types are null (api-v3 03-legs).
 
+    `space` is always that of the bond: roll-ups count legs of half the tree without asking bonds.
     `ip`, `prefix`, `gateway` are those of static legs; other types learn theirs (LegReport).
     `renew_count` and `detect_mtu_count` are counters of actions (behaviour 1.7).
     """
 
     bond = models.ForeignKey(Bond, models.CASCADE, related_name="legs")
+    space = models.ForeignKey(Space, models.PROTECT, related_name="legs", db_index=False)
     type = models.CharField(max_length=16, choices=LEG_TYPES, editable=False)
     link_mode = models.CharField(max_length=8, choices=LINK_MODES, default=LinkMode.ACTIVE.value)
     failover = models.BooleanField(default=False)
@@ -100,6 +102,7 @@ class Leg(Dated):
 
     class Meta:
         ordering: ClassVar = ["id"]
+        indexes: ClassVar = [models.Index(fields=["space", "type", "link_mode"])]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["bond", "interface"],

@@ -21,14 +21,14 @@ def bonds_in_reach(viewer: Viewer) -> QuerySet[Bond]:
 
 def legs_visible_to(viewer: Viewer) -> QuerySet[Leg]:
     """Legs of bonds in reach, with what the nodes report of them."""
-    return Leg.objects.filter(viewer.in_reach("bond__space")).select_related("report")
+    return Leg.objects.filter(viewer.in_reach()).select_related("report")
 
 
 def mobile_provider_profiles_visible_to(viewer: Viewer) -> QuerySet[MobileProviderProfile]:
     """Profiles in reach or shared; `leg_count` is of the whole installation."""
     visible = viewer.in_reach_or(viewer.shared.mobile_provider_profiles)
     rows = MobileProviderProfile.objects.filter(visible).select_related("space")
-    reached = viewer.in_reach("legs__bond__space")
+    reached = viewer.in_reach("legs__space")
     return rows.annotate(
         leg_count=Count("legs", distinct=True),
         reached_leg_count=Count("legs", filter=reached, distinct=True),

@@ -76,7 +76,13 @@ def create_leg(
     now = timezone.now()
     owner = lock_bond(bond.pk)
     leg = Leg(
-        bond=owner, type=type.value, down_kbps=down_kbps, up_kbps=up_kbps, created=now, modified=now
+        bond=owner,
+        space=owner.space,
+        type=type.value,
+        down_kbps=down_kbps,
+        up_kbps=up_kbps,
+        created=now,
+        modified=now,
     )
     for name, value in options.items():
         setattr(leg, name, value)

@@ -25,6 +25,7 @@ def prepare_move(*, bond: Bond, space: Space, by: Actor, now: datetime) -> None:
     elif uses.filter(is_enabled=True, is_public=True).exists():
         raise InvalidFields.one("space", HAS_PUBLIC)
     uses.update(space=space)
+    bond.legs.update(space=space)
 
 
 def _take_networks_along(bond: Bond, space: Space, *, by: Actor, now: datetime) -> None:

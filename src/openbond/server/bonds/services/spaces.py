@@ -57,7 +57,7 @@ def _uses_qos_profiles_above(space: Space) -> bool:
 
 def _uses_mobile_profiles_above(space: Space) -> bool:
     below, above = _tree(space)
-    legs = Leg.objects.filter(bond__space__in=below, provider_profile__space__in=above)
+    legs = Leg.objects.filter(space__in=below, provider_profile__space__in=above)
     return legs.exists()
 
 
