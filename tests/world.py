@@ -72,6 +72,7 @@ class World:
 
     def restrict(self, name: str, *codes: str) -> None:
         """Leave a user with exactly these permission codes."""
+        Group.objects.filter(name=f"only {name}").delete()
         only = create_group(by=SERVER, name=f"only {name}", permissions=codes)
         self.user(name).groups.set([only])
 

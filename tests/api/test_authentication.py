@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from openbond.server.api.authentication import verified_passwords
 from openbond.server.spaces.models import User
@@ -205,7 +206,7 @@ def test_a_login_is_noted_and_does_not_count_as_a_change(world: World) -> None:
 
 
 def test_a_request_costs_the_same_few_queries_to_log_in(
-    world: World, django_assert_num_queries: object
+    world: World, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     basic("ana").get("/api/v3/")
     User.objects.update(last_login=timezone.now())

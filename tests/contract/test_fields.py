@@ -21,13 +21,15 @@ def make(resource: Resource, world: World) -> dict[str, Any]:
     client = world.client("admin")
     response = client.post(resource.collection(world), resource.least(world), "application/json")
     assert response.status_code == 201, response.json()
-    return response.json()
+    made: dict[str, Any] = response.json()
+    return made
 
 
 def one_of(resource: Resource, world: World) -> dict[str, Any]:
     if resource.least is not None:
         return make(resource, world)
-    return world.client("admin").get(resource.collection(world)).json()[0]
+    first: dict[str, Any] = world.client("admin").get(resource.collection(world)).json()[0]
+    return first
 
 
 @pytest.mark.parametrize("resource", each(RESOURCES))

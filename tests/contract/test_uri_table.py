@@ -34,7 +34,7 @@ def test_a_row_offers_its_methods_and_no_other(row: Row) -> None:
     view = resolve(row.path).func
 
     # REST framework hangs `actions` on the function that as_view() returns.
-    offered = {method.upper() for method in view.actions}
+    offered = {method.upper() for method in getattr(view, "actions", {})}
     assert offered & set(METHODS) == row.methods
 
 

@@ -36,6 +36,10 @@ STATUS: list[tuple[type[DomainError], int]] = [
     (DomainError, status.HTTP_400_BAD_REQUEST),
 ]
 
+# PostgreSQL's words for: lock not available, deadlock, serialization failure, shutting down,
+# starting up, too many connections.
+PASSING_STATES = {"55P03", "40P01", "40001", "57P01", "57P03", "53300"}
+
 log = structlog.get_logger()
 
 
@@ -101,8 +105,7 @@ def _first_code(codes: object) -> str:
 
 
 def _server_error(exc: Exception, context: Mapping[str, object]) -> Response:
-    if isinstance(exc, OperationalError):
-        # A lock or a lost connection: the request was sound, and a retry may pass.
+    if isinstance(exc, OperationalError) and _may_pass(exc):
         log.warning("api.database_unavailable", error=str(exc))
         return _domain_error(Busy())
     request = context.get("request")
@@ -110,6 +113,15 @@ def _server_error(exc: Exception, context: Mapping[str, object]) -> Response:
     log.error("api.crashed", exc_info=exc, request_id=request_id)
     detail = f"The server failed. Its log has the reason under request id {request_id}."
     return Response({"detail": detail, "code": "server_error"}, status=500)
+
+
+def _may_pass(exc: OperationalError) -> bool:
+    """Report whether the request was sound and a retry may pass: a lock, or a lost connection."""
+    cause = exc.__cause__
+    state = getattr(cause, "sqlstate", "")
+    if state == "":
+        return "locked" in str(exc) or "busy" in str(exc)
+    return state is None or state in PASSING_STATES
 
 
 def _plain(request: Request) -> HttpRequest:
