@@ -49,6 +49,7 @@ class Poller:
         self._whole = False
         self._superseded = False
         self.retry = Retry()
+        self._refusals = Retry()
         self.last_exchange: float | None = None
         self.last_exchange_ms: int | None = None
         self._restart = asyncio.Event()
@@ -68,8 +69,8 @@ class Poller:
                     self._note_contact()
                     await self._take(answer)
             except Refusal as refusal:
-                # The server offers it again at once; it shall not be asked in a tight loop.
-                await self.retry.failed(refusal)
+                # The server may offer it again at once; it shall not be asked in a tight loop.
+                await self._refusals.failed(refusal)
             except NodeError as error:
                 await self._failed(error)
 
@@ -124,6 +125,7 @@ class Poller:
             if answer.crl:
                 write(self._paths.crl, answer.crl.encode())
             self._lifecycle.take(StoredConfig(envelope=answer.envelope, signer=answer.signer))
+            self._refusals.succeeded()
 
     async def _failed(self, error: NodeError) -> None:
         self._lifecycle.last_error = str(error)
