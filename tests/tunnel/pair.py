@@ -16,7 +16,7 @@ from openbond.tunnel.drops import Drop
 from openbond.tunnel.events import Event, LegStateChanged
 from openbond.tunnel.leg_end import LegEnd
 from openbond.tunnel.legs import Legs
-from openbond.tunnel.messages import HEADER, OUTER_IPV4, PACKET_HEADER, Type
+from openbond.tunnel.messages import HEADER, OUTER_IPV4, PACKET_HEADER, TAG_SIZE, Type
 from openbond.tunnel.settings import BondSettings, Cipher, LegSettings, LinkMode, Role, Security
 from tests.tunnel.keys import AGGREGATOR_PRIVATE, BONDER_PRIVATE, SECRET, public_of
 
@@ -207,7 +207,8 @@ class Pair:
         for sequence in range(first, first + amount):
             header = PACKET_HEADER.pack(Type.PACKET, 0, keypair.peer_index, sequence, 1, sequence)
             self.send(role, leg_id, keypair.seal_data(header, bytes(size)))
-        end.on_data_sent(first + amount - 1, self.now, amount * (size + OUTER_IPV4))
+        octets = amount * (size + OUTER_IPV4 + PACKET_HEADER.size + TAG_SIZE)
+        end.on_data_sent(first + amount - 1, self.now, octets, amount)
         return True
 
     def send(self, role: Role, leg_id: int, datagram: bytes) -> None:

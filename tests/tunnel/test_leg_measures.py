@@ -45,6 +45,32 @@ def test_a_lowered_path_mtu_is_found_by_action_and_a_raised_one_after_it_was_fou
     assert found(pair, BONDER) == [1500, 1400, 1500]
 
 
+def test_a_path_mtu_that_fell_is_measured_at_once_when_large_data_vanishes() -> None:
+    pair = Pair(leg(1), leg(2))
+    pair.run(20)
+
+    pair.lines[1].mtu_up = 1400
+    for _ in range(100):
+        pair.send_data(BONDER, 1, 2, size=1400)
+        pair.run(0.01)
+    pair.run(1.0)
+
+    assert pair.end(BONDER, 1).path_mtu == 1400
+
+
+@pytest.mark.parametrize("size", [100, 1400])
+def test_loss_of_any_size_is_not_taken_for_a_path_mtu_that_fell(size: int) -> None:
+    pair = Pair(lines={1: Line(loss_up=0.3)}, seed=7)
+    pair.run(20)
+    before = len(found(pair, BONDER))
+
+    for _ in range(500):
+        pair.send_data(BONDER, 1, 2, size=size)
+        pair.run(0.01)
+
+    assert len(found(pair, BONDER)) == before
+
+
 # -- load and silence ------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from math import inf
 from .delays import RawDelay
 from .drops import Drop
 from .hearing import Hearing, Listener, Suspicion, decode_hearing
+from .large_loss import LargeLoss
 from .loss import LONG_WINDOW, LossMeter
 from .messages import Type
 from .path_mtu import PathMtu, decode_mtu_ack, decode_mtu_probe, encode_mtu_ack
@@ -64,6 +65,7 @@ class Dialogue:
         self.prober = Prober(timing, now=now)
         self.path_mtu = PathMtu(ceiling, spread)
         self.suspicion = Suspicion()
+        self.large_loss = LargeLoss()
         self.send_delay = RawDelay()
         self.receive_delay = RawDelay()
         self._listener = Listener()
@@ -107,6 +109,7 @@ class Dialogue:
         """Begin anew: the leg went down, or comes back."""
         self.prober.restart(now)
         self.suspicion.restart()
+        self.large_loss.restart()
         self._listener.restart()
         self._loss.restart()
         self._was_suspect = False
@@ -194,6 +197,8 @@ class Dialogue:
             return Drop.MALFORMED
         self._hearings.append(hearing)
         self.suspicion.on_report(hearing.highest, now)
+        if self.large_loss.on_report(hearing, now, self.prober.patience):
+            self.path_mtu.begin_on_suspicion(now)
         self._was_suspect = False
         return hearing
 

@@ -5,7 +5,7 @@ it learns leg sequences only. Data path, hot:
 
     leg.keypair                  Keypair to send data with, or None: no session
     leg.keypairs.get(session)    Keypair that a received datagram names, or None: unknown session
-    leg.on_data_sent(last_sequence, now, octets)
+    leg.on_data_sent(last_sequence, now, octets, count)       once per turn
     leg.on_data_heard(keypair, first, count, source, now)     once per run, after open and replay
     leg.is_suspect(now)          True: give it no new data now
     leg.hearings_to_take()       hearing reports of the peer, oldest first: repair from their gaps
@@ -112,10 +112,13 @@ class LegEnd:
             return
         self._on_heard(keypair, first, count, now, is_data=True)
 
-    def on_data_sent(self, last_sequence: int, now: float, octets: int = 0) -> None:
-        """Note data given to the leg, up to a leg sequence; `octets` of outer packets."""
+    def on_data_sent(self, last_sequence: int, now: float, octets: int = 0, count: int = 0) -> None:
+        """Note data given to the leg: `count` datagrams up to a leg sequence, their outer octets."""
         self.dialogue.suspicion.on_data_sent(last_sequence, now)
         self.adaptation.load.on_sent(octets, now)
+        if (keypair := self.session.current) is not None:
+            session = keypair.peer_index
+            self.dialogue.large_loss.on_sent(session, last_sequence, count, octets, now)
 
     def on_ready(self, address: Address | None, now: float) -> None:
         """Carrier, address and route are there (bonder: `address` is the aggregator's)."""
@@ -155,11 +158,6 @@ class LegEnd:
         if in_use is not self._is_in_use:
             self._is_in_use = in_use
             self._set_pace(now)
-
-    def on_large_lost(self, now: float) -> None:
-        """Large datagrams vanish while probes arrive: measure the path MTU (behaviour 3.7)."""
-        if self._standing.is_reached:
-            self.dialogue.path_mtu.begin_on_suspicion(now)
 
     def detect_path_mtu(self, now: float) -> None:
         """Measure the path MTU of our sending direction now, if the leg is reachable."""

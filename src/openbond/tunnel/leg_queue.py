@@ -74,7 +74,7 @@ class LegQueue:
         if not queue or keypair is None or address is None or self.is_blocked:
             return []
         builder = RunBuilder(self.id, address)
-        octets_before = self.octets
+        octets_before, datagrams_before = self.octets, self.datagrams
         while queue and (room := pacer.room(now)):
             parcel = queue.popleft()
             self._queued -= parcel.octets
@@ -88,7 +88,8 @@ class LegQueue:
             pacer.charge(outer, now)
             self._note(parcel, keypair.peer_index, first, outer, now)
         if builder.runs:
-            self.end.on_data_sent(keypair.next_sequence - 1, now, self.octets - octets_before)
+            octets, count = self.octets - octets_before, self.datagrams - datagrams_before
+            self.end.on_data_sent(keypair.next_sequence - 1, now, octets, count)
         return builder.runs
 
     def charge(self, datagram_octets: int, now: float) -> None:
