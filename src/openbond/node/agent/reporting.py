@@ -95,5 +95,7 @@ class Reporter:
                 log.info("reports are handed over again", waiting=len(self._queue))
             self._queue.taken(answer.taken)
             self._sent.set()
-            if not len(self._queue) or answer.taken < batch[0].number:
+            if batch and answer.taken < batch[0].number:
+                raise NodeError(f"the server took none of {len(batch)} reports")
+            if not len(self._queue):
                 return
