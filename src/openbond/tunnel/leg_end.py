@@ -113,7 +113,7 @@ class LegEnd:
         self._on_heard(keypair, first, count, now, is_data=True)
 
     def on_data_sent(self, last_sequence: int, now: float, octets: int = 0, count: int = 0) -> None:
-        """Note data given to the leg: `count` datagrams up to a leg sequence, their outer octets."""
+        """Note data given to the leg: `count` datagrams up to a leg sequence, outer octets."""
         self.dialogue.suspicion.on_data_sent(last_sequence, now)
         self.adaptation.load.on_sent(octets, now)
         if (keypair := self.session.current) is not None:
