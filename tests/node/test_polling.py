@@ -14,7 +14,14 @@ from openbond.node.agent.reporting import Reporter
 from openbond.node.errors import NodeError, ServerRefused, ServerUnreachable
 from openbond.node.paths import Paths
 from openbond.node.report_queue import ReportQueue
-from openbond.wire.exchange import ErrorCode, PollAnswer, PollRequest, PollStatus
+from openbond.wire.exchange import (
+    ErrorCode,
+    PollAnswer,
+    PollRequest,
+    PollStatus,
+    ReportAnswer,
+    ReportRequest,
+)
 from openbond.wire.reports import BondRates, Report
 from tests.node.fake_host import FakeHost
 from tests.node.test_lifecycle import AUTHORITY, FIRST, SECOND, FakeChannel, Node, content
@@ -183,12 +190,12 @@ def test_after_a_roll_back_the_node_says_again_what_it_has(tmp_path: Path) -> No
     ask(tmp_path, story)
 
 
-def test_reports_that_wait_are_handed_over_when_the_server_is_back(tmp_path: Path) -> None:
-    def rates(number: int) -> Report:
-        return BondRates(
-            number=number, at_ms=clock.wall_ms(), bond_id=7, download_bps=1, upload_bps=1
-        )
+def rates(number: int) -> Report:
+    now_ms = clock.wall_ms()
+    return BondRates(number=number, at_ms=now_ms, bond_id=7, download_bps=1, upload_bps=1)
 
+
+def test_reports_that_wait_are_handed_over_when_the_server_is_back(tmp_path: Path) -> None:
     async def life() -> list[int]:
         channel, reporter = FakeChannel(), Reporter(ReportQueue(tmp_path / "queue"))
         channel.reachable = False
@@ -202,3 +209,47 @@ def test_reports_that_wait_are_handed_over_when_the_server_is_back(tmp_path: Pat
         return [report.number for report in channel.reports]
 
     assert run_virtually(life()) == [1, 2, 3]
+
+
+class SlowChannel(FakeChannel):
+    async def report(self, request: ReportRequest) -> ReportAnswer:
+        answer = await super().report(request)
+        await asyncio.sleep(1)
+        return answer
+
+
+def test_a_report_that_comes_during_an_empty_exchange_is_handed_over_too(tmp_path: Path) -> None:
+    async def life() -> int:
+        channel, reporter = SlowChannel(), Reporter(ReportQueue(tmp_path / "queue"))
+        task = asyncio.create_task(reporter.run(channel))
+        reporter.exchange_now()
+        await asyncio.sleep(0.5)
+        reporter.add(rates)
+        await asyncio.sleep(5)
+        task.cancel()
+        return len(channel.reports)
+
+    assert run_virtually(life()) == 1
+
+
+class DeafChannel(FakeChannel):
+    asked = 0
+
+    async def report(self, request: ReportRequest) -> ReportAnswer:
+        self.asked += 1
+        return ReportAnswer(taken=0)
+
+
+def test_a_server_that_takes_nothing_is_asked_again_later(tmp_path: Path) -> None:
+    async def life() -> tuple[int, int]:
+        channel, queue = DeafChannel(), ReportQueue(tmp_path / "queue")
+        reporter = Reporter(queue)
+        reporter.add(rates)
+        task = asyncio.create_task(reporter.run(channel))
+        await asyncio.sleep(600)
+        task.cancel()
+        return channel.asked, len(queue)
+
+    asked, waiting = run_virtually(life())
+    assert 8 <= asked <= 30
+    assert waiting == 1

@@ -91,11 +91,11 @@ class Reporter:
             began = clock.monotonic()
             answer = await channel.report(request)
             self.last_exchange, self._last_began = clock.monotonic(), began
+            if batch and answer.taken < batch[0].number:
+                raise NodeError(f"the server took none of {len(batch)} reports")
             if self.retry.succeeded():
                 log.info("reports are handed over again", waiting=len(self._queue))
             self._queue.taken(answer.taken)
             self._sent.set()
-            if batch and answer.taken < batch[0].number:
-                raise NodeError(f"the server took none of {len(batch)} reports")
             if not len(self._queue):
                 return
