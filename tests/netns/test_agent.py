@@ -328,3 +328,18 @@ def test_an_agent_before_enrolment_waits_and_then_serves(node: Machine) -> None:
 
     assert isinstance(node.apply(content()), ConfigApplied)
     assert KEY not in node.logs()
+
+
+def test_the_capability_to_change_the_network_is_enough(enrolled: Machine) -> None:
+    words = ["setpriv", "--bounding-set", "-all,+net_admin,+net_raw", "--inh-caps", "-all"]
+    agent = enrolled.here.start(
+        *words, *COMMAND, "agent", "--root", str(enrolled.root), log=enrolled.root / "agent.out"
+    )
+    try:
+        applied = enrolled.apply(content())
+    finally:
+        agent.terminate()
+        agent.wait(20)
+
+    assert applied.failures == []
+    assert "10.1.0.1/24" in enrolled.here.ip("address show dev lan0")

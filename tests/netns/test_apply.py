@@ -5,9 +5,11 @@
 └── isp2 ── eth2 ┘
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import dedent
 
 import msgspec
 import pytest
@@ -250,3 +252,28 @@ def test_the_count_of_dropped_packets_survives_a_new_ruleset(node: Node) -> None
 
     assert counted > 0
     assert node.here.inside(read_counters)["source_not_allowed_7"] == counted
+
+
+WITHOUT_TUN = """
+    import sys
+    from pathlib import Path
+    from openbond.node.linux.host import LinuxHost
+    from openbond.node.paths import Paths
+    from openbond.node.plan.difference import Add
+    from openbond.node.plan.values import Device
+
+    outcome = LinuxHost(Paths(Path(sys.argv[1]))).apply([Add(Device("tun7"), "bond 7")])
+    print(*(failure.text for failure in outcome.failed))
+"""
+
+
+def test_a_machine_without_the_tun_device_says_what_to_load(node: Node) -> None:
+    work = [sys.executable, "-c", dedent(WITHOUT_TUN), str(node.paths.root)]
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "-"]
+
+    said = node.here.run(*hidden, *work)
+
+    assert said == (
+        "/dev/net/tun cannot be opened (No such file or directory): load the module with "
+        "`modprobe tun`, or pass the device into the container.\n"
+    )

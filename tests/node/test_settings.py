@@ -26,7 +26,9 @@ def test_an_address_is_a_host_and_perhaps_a_port(text: str, host: str, port: int
     assert read_address(str(ServerAddress(host, port))) == ServerAddress(host, port)
 
 
-@pytest.mark.parametrize("text", ["", ":8443", "a:0", "a:99999", "a:https"])
+@pytest.mark.parametrize(
+    "text", ["", ":8443", "a:0", "a:99999", "a:https", "a:b:c", "https://a", "a b"]
+)
 def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BadSettings, match="write HOST:PORT, for example"):
         read_address(text)

@@ -19,6 +19,7 @@ from openbond.node.agent.door import Fetch, Ping, Question, Status, StatusAnswer
 from openbond.node.errors import NodeError, NotPrivileged
 from openbond.node.lines import NoAnswer
 from openbond.node.locks import held
+from openbond.node.logs import configure_logs
 from openbond.node.paths import Paths
 from openbond.node.programs import Program
 from openbond.node.status_lines import status_lines
@@ -108,6 +109,7 @@ def supervisor(
     paths = _paths(root)
     own = [agent_program(paths)] if agent else []
     logs = log_directory or paths.root / "var" / "log" / "bonding"
+    configure_logs()
     run(_supervise(paths, own, logs))
 
 
@@ -125,6 +127,7 @@ def agent_program(paths: Paths) -> Program:
 @app.command()
 def agent(root: Root = HERE) -> None:
     """Fetch the config, bring the machine to it, report; needs CAP_NET_ADMIN."""
+    configure_logs()
     run(_heavy("agent.start", "run_agent")(_paths(root)))
 
 
@@ -135,6 +138,7 @@ def tunnel(
     plain: Annotated[bool, typer.Option(help="Without kernel offloads, to compare.")] = False,
 ) -> None:
     """Carry one bond's packets, from the settings that the agent wrote."""
+    configure_logs()
     with _errors_in_words():
         _heavy("tunnel_daemon", "run")(root.absolute(), bond, plain=plain)
 

@@ -4,6 +4,7 @@ One `name = value` a line; `#` begins a comment. Written by `openbond node enrol
 """
 
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from . import store
@@ -53,11 +54,20 @@ def read_address(text: str) -> ServerAddress:
     if not bracket:
         host, _, port = text.strip().partition(":") if text.count(":") == 1 else (text, "", "")
     host = host.strip("[] ")
-    if not host or (port and not _is_port(port)):
+    if not _is_host(host) or (port and not _is_port(port)):
         raise BadSettings(
             f"{text!r} is no server address: write HOST:PORT, for example 192.0.2.1:8443."
         )
     return ServerAddress(host, int(port or DEFAULT_PORT))
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return bool(text) and not any(letter.isspace() or letter in "/@" for letter in text)
+    try:
+        return bool(IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def _is_port(text: str) -> bool:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from openbond.node.errors import NodeError
+from openbond.node.logs import configure_logs
 
 from .daemon import run
 
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--bond", type=int, required=True)
     parser.add_argument("--plain", action="store_true")
     chosen = parser.parse_args()
+    configure_logs()
     try:
         run(chosen.root.absolute(), chosen.bond, plain=chosen.plain)
     except NodeError as error:
