@@ -18,8 +18,9 @@ from openbond.server.control.authority import (
     names_of,
     needs_renewal,
 )
-from openbond.server.control.state_files import StateDirectory, StateError, write_private
+from openbond.server.control.state_files import StateDirectory, StateError
 from openbond.server.control.web_tls import web_tls
+from openbond.server.system.files import write_private
 from openbond.wire.exchange import CONFIG_SIGNER_OID, TUNNEL_KEY_OID
 
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)

@@ -12,7 +12,6 @@ import django
 import typer
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.core.management.base import SystemCheckError
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -20,6 +19,7 @@ from django.db.migrations.loader import MigrationLoader
 from .control.state_files import StateDirectory, StateError
 from .project.databases import BadDatabaseUrl
 from .project.state import create_secrets
+from .system.backups import BackupDamaged, RestoreRefused, restore_files
 
 DEFAULT_PORT = 8443
 BACKLOG = 2048
@@ -29,6 +29,9 @@ SETTINGS = "openbond.server.project.settings"
 app = typer.Typer(
     help="The management server: API, nodes' channel, and background work in one process."
 )
+
+# What says by itself why it was refused, and what to do.
+REFUSALS = (StateError, BadDatabaseUrl, CommandError, BackupDamaged, RestoreRefused)
 
 tokens = typer.Typer(help="API tokens of accounts.", no_args_is_help=True)
 app.add_typer(tokens, name="token")
@@ -101,6 +104,29 @@ def set_password(
     """Give an account a new password, e.g. the administrator's that was lost."""
     with _django(state):
         call_command("set_password", email=email, password=_new_password(password_file))
+
+
+@app.command()
+def backup(state: StateOption = None) -> None:
+    """Make a backup now; the server may run meanwhile."""
+    with _django(state):
+        call_command("backup")
+
+
+@app.command()
+def restore(file: Path, state: StateOption = None) -> None:
+    """Make a blank server what it was when FILE was made; its nodes come back untouched."""
+    _use_state(state)
+    os.umask(0o077)
+    with _explained():
+        directory = _state()
+        vendor = "postgresql" if os.environ.get("OPENBOND_DATABASE_URL") else "sqlite"
+        manifest = restore_files(backup=file, state=directory.root, database=vendor)
+        if vendor == "postgresql":
+            _wake_django(directory)
+            call_command("restore_database", backup=file, manifest=manifest)
+        typer.echo(f"Restored the server of {manifest.created} into {directory.root}.")
+        typer.echo("Start it under the same address; its nodes find it by themselves.")
 
 
 @tokens.command("create")
@@ -250,9 +276,7 @@ def _explained() -> Iterator[None]:
     """Say in one sentence why something cannot be done; a traceback helps no operator."""
     try:
         yield
-    except (StateError, BadDatabaseUrl, CommandError) as error:
-        _fail(str(error))
-    except SystemCheckError as error:
+    except REFUSALS as error:
         _fail(str(error))
     except (DatabaseError, ImproperlyConfigured) as error:
         _fail(f"The database cannot be used: {str(error).strip()}")

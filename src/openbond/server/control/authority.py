@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from openbond.server.system.files import write_private
 from openbond.wire.exchange import CONFIG_SIGNER_OID, TUNNEL_KEY_OID
 
-from .state_files import StateError, write_private
+from .state_files import StateError
 
 YEAR = timedelta(days=365)
 AUTHORITY_VALIDITY = 20 * YEAR

@@ -19,7 +19,7 @@ from openbond.server.system.selectors import current_settings
 
 from .models import PeriodicRun
 from .schedule import Every, Nightly, Schedule, is_due
-from .upkeep import compare_configs, expire_certificates, purge
+from .upkeep import back_up, compare_configs, expire_certificates, purge, watch_backups
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,8 @@ class Job:
 JOBS = (
     Job("expire certificates", Every(timedelta(minutes=1)), expire_certificates),
     Job("purge", Every(timedelta(hours=1)), purge),
+    Job("back up", Nightly(time(2, 0)), back_up),
+    Job("watch backups", Every(timedelta(hours=1)), watch_backups),
     Job("compare configs", Nightly(time(3, 30)), compare_configs),
 )
 

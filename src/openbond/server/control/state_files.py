@@ -1,8 +1,7 @@
-"""Where the server keeps its files, and how one is replaced: the old or the new, never half."""
+"""The state directory: where the server keeps its files, and who may use it now."""
 
 import fcntl
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,22 +62,6 @@ class StateLock:
         os.close(self._file)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Replace a file by write, flush to disk, rename (behaviour 1.3); mode 0600."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush_directory(path.parent)
-
-
 def _create_directory(path: Path) -> None:
     try:
         path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
@@ -88,12 +71,3 @@ def _create_directory(path: Path) -> None:
             f"Cannot use {path} as the server's directory: {error.strerror or error}. "
             "Give one that this user may write, with --state."
         ) from error
-
-
-def _flush_directory(path: Path) -> None:
-    # Without this a power cut may forget the rename.
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -1,15 +1,20 @@
 """What must be done from time to time: certificates expire, old rows go, configs are compared."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
 from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone, UpdateStatus
 from openbond.server.fleet.services import request_config_update
 from openbond.server.measurement.services import forget_changes
 from openbond.server.system.alerts import raise_alert
+from openbond.server.system.backups import kept_backups, make_backup
+from openbond.server.system.backups.keeping import has_room_for_two
 from openbond.server.system.models import Alert
+from openbond.server.system.selectors import current_settings
 from openbond.wire.canonical import canonical_bytes, content_hash
 
 from .models import EndReason, Enrolment, NodeEvent, PublishedConfig
@@ -19,6 +24,8 @@ from .rows import peers_of
 # How long rows are kept (behaviour 1.4, 1.9, 3.9).
 APPLIED_KEPT = timedelta(days=7)
 HISTORY_KEPT = timedelta(days=400)
+# A nightly backup is missed when the newest is older than a day and an hour.
+BACKUP_LATE = timedelta(hours=25)
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +57,36 @@ def purge(*, now: datetime) -> None:
     forget_changes(before=now - HISTORY_KEPT)
     NodeEvent.objects.filter(at__lt=now - HISTORY_KEPT).delete()
     Alert.objects.filter(last__lt=now - HISTORY_KEPT).delete()
+
+
+def back_up(*, now: datetime) -> None:
+    """Make a backup and keep those of the last days (behaviour 6.6)."""
+    state = Path(settings.STATE_DIR)
+    keep = timedelta(days=current_settings().backup_retention)
+    made = make_backup(state=state, now=now, keep=keep)
+    log.info("backup made", name=made.name, bytes=made.size)
+    if not has_room_for_two(state, size=made.size):
+        raise_alert(
+            code="backup_room",
+            about="backups",
+            text=f"The disk of {state} has no room for two more backups. Make room, or keep fewer "
+            "with the setting backup_retention.",
+            now=now,
+        )
+
+
+def watch_backups(*, now: datetime) -> None:
+    """Raise an alert when the newest backup is too old: it failed, or nobody made it."""
+    newest = next(iter(kept_backups(Path(settings.STATE_DIR))), None)
+    if newest is None or now - newest.created > BACKUP_LATE:
+        since = f"since {newest.created:%Y-%m-%d %H:%M} UTC" if newest else "yet"
+        raise_alert(
+            code="backup_missing",
+            about="backups",
+            text=f"There is no good backup {since}. Look for the cause in the server's log, then "
+            "run `openbond server backup`.",
+            now=now,
+        )
 
 
 def compare_configs(*, now: datetime) -> None:

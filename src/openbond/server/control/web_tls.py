@@ -13,8 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from openbond.server.system.files import write_private
+
 from .authority import Authority, names_of, needs_renewal, private_pem
-from .state_files import StateError, write_private
+from .state_files import StateError
 
 
 @dataclass(frozen=True, slots=True)
