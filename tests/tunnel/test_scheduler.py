@@ -7,7 +7,7 @@ import pytest
 
 from openbond.tunnel.leg_queue import LegQueue
 from openbond.tunnel.messages import OUTER_IPV4, PACKET_HEADER, TAG_SIZE, Type
-from openbond.tunnel.pacer import AHEAD, CATCH_UP, Pacer
+from openbond.tunnel.pacer import Pacer
 from openbond.tunnel.parcels import Parcel
 from openbond.tunnel.repair import Outbox
 from openbond.tunnel.scheduler import (
@@ -136,18 +136,30 @@ def test_no_window_of_100_ms_holds_more_than_the_speed_and_2_ms(mbps: int, seed:
             sent.append(now)
 
     most = max(sum(at <= when < at + 0.1 for when in sent) for at in sent)
-    assert most * 1500 <= (0.1 + AHEAD + CATCH_UP) * mbps * 1e6 / 8 + 2 * 1500
+    speed = mbps * 1e6 / 8
+    assert most * 1500 <= 1.05 * (0.1 * speed + max(2 * 1500, 0.002 * speed))
 
 
 def test_a_late_timer_costs_no_speed() -> None:
     pacer, sent = Pacer(100e6), 0
     for turn in range(1000):
-        now = turn * 0.002  # always a little late
+        now = turn * 0.004  # always a little late
         while pacer.room(now) > 0:
             pacer.charge(1250, now)
             sent += 1250
 
-    assert sent * 8 / 2.0 == pytest.approx(100e6, rel=0.01)
+    assert sent * 8 / 4.0 == pytest.approx(100e6, rel=0.01)
+
+
+def test_time_in_which_nothing_waited_is_not_made_up_for() -> None:
+    pacer, sent = Pacer(100e6), 0
+    pacer.begin(now=10.0)
+
+    while pacer.room(10.0) > 0:
+        pacer.charge(1250, 10.0)
+        sent += 1250
+
+    assert sent * 8 <= 100e6 * 0.002 + 1250 * 8
 
 
 def test_the_pacer_opens_when_it_says() -> None:

@@ -1,0 +1,86 @@
+"""`openbond bench`: measure this machine's tunnel; ratios taken in one run."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from openbond.lab.commands import missing_tools
+from openbond.lab.errors import LabError
+
+from .tunnel import Bench, Row
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+TOOLS = {"ip": "iproute2", "tc": "iproute2", "ss": "iproute2", "iperf3": "iperf3"}
+PARTS = ("plain", "sum", "cut")
+
+
+@app.callback()
+def bench() -> None:
+    """Measure: ratios taken in one run."""
+
+
+@app.command()
+def tunnel(
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    rounds: Annotated[int, typer.Option(help="Turns of each comparison.", min=1, max=20)] = 3,
+    seconds: Annotated[float, typer.Option(help="Length of one turn.", min=1, max=60)] = 4.0,
+    only: Annotated[str, typer.Option(help="One part: plain, sum or cut.")] = "",
+) -> None:
+    """Measure the tunnel over lines of its own, in about two minutes; nothing is left behind."""
+    if only and only not in PARTS:
+        _stop(f"There is no part {only!r}; the parts are {', '.join(PARTS)}.")
+    if os.geteuid() != 0:
+        _stop("The measurements need root, for network namespaces: run it with sudo.")
+    if missing := missing_tools(TOOLS):
+        _stop(f"Install first: {', '.join(missing)}.")
+    console = Console(stderr=True)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
+        made = Bench(Path(place), say=status.update, rounds=rounds, seconds=seconds)
+        parts = dict(zip(PARTS, (made.against_plain, made.share_of_sum, made.cut_leg), strict=True))
+        for name, measure in parts.items():
+            if only in ("", name):
+                rows += _measured(measure, console)
+    _show(rows, as_json=json)
+    if not all(row.is_kept for row in rows):
+        raise typer.Exit(2)
+
+
+def _measured(measure: Callable[[], list[Row]], console: Console) -> list[Row]:
+    try:
+        rows = measure()
+    except LabError as trouble:
+        _stop(f"The measurement could not be made: {trouble}")
+    for row in rows:
+        console.print(f"{row.name}: {row.value:.3g} {row.unit}  {row.detail}", highlight=False)
+    return rows
+
+
+def _show(rows: list[Row], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.encode(rows).decode())
+        return
+    table = Table("measured", "value", "bar", "detail", title="openbond bench tunnel")
+    for row in rows:
+        verdict = "" if row.is_kept else "  MISSED"
+        table.add_row(row.name, f"{row.value:.3g} {row.unit}", _bar(row) + verdict, row.detail)
+    Console(width=110).print(table)
+
+
+def _bar(row: Row) -> str:
+    if row.least is not None:
+        return f"≥ {row.least:g}"
+    return f"≤ {row.most:g}" if row.most is not None else "none"
+
+
+def _stop(words: str) -> NoReturn:
+    typer.echo(words, err=True)
+    raise typer.Exit(1)

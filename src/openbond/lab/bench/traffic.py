@@ -1,0 +1,148 @@
+"""What is sent through a pair, and what came of it: iperf3, and the lab's steady stream."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from openbond.lab.errors import LabError
+from openbond.lab.stream import StreamReport
+from openbond.lab.waiting import wait_until
+
+from .pair import FAR_IP, SITE_IP, Pair
+
+# Linux's own default. BBR keeps to the shortest round trip it saw, and so to the nearest legs.
+CONGESTION = "cubic"
+PORT, STREAM_PORT = 5201, 7000
+SMALL_PAYLOAD = 36  # a packet of 64 bytes with IPv4 and UDP headers
+PATIENCE = 20.0
+
+
+class _Sum(Struct, frozen=True):
+    bits_per_second: float = 0.0
+    bytes: int = 0
+    packets: int = 0
+    lost_packets: int = 0
+    seconds: float = 0.0
+
+
+class _Interval(Struct, frozen=True):
+    sum: _Sum
+
+
+class _End(Struct, frozen=True):
+    sum_received: _Sum = _Sum()
+    sum: _Sum = _Sum()
+
+
+class Iperf(Struct, frozen=True):
+    """The part of iperf3's JSON that is used."""
+
+    intervals: list[_Interval] = []
+    end: _End = _End()
+    error: str = ""
+
+
+@contextmanager
+def iperf_server(pair: Pair) -> Iterator[None]:
+    """Run an iperf3 server at the far end while the block runs."""
+    name = "iperf3-server"
+    pair.programs.start(name, pair.far.namespace.argv(["iperf3", "-s", "-B", FAR_IP]))
+    listens = f":{PORT}"
+    wait_until(
+        lambda: listens in pair.far.namespace.run(["ss", "-ltn"]),
+        what="iperf3 listens",
+        patience=5.0,
+    )
+    try:
+        yield
+    finally:
+        pair.programs.end(name)
+
+
+def tcp_mbps(pair: Pair, *, is_down: bool, seconds: float, warm_up: float = 1.0) -> float:
+    """Return the payload of one TCP flow through the bond, in Mbit/s."""
+    words = ["-t", f"{seconds:g}", "-O", f"{warm_up:g}", "-C", CONGESTION]
+    found = _iperf(pair, *words, *(["-R"] if is_down else []), seconds=seconds + warm_up)
+    return found.end.sum_received.bits_per_second / 1e6
+
+
+def small_packets(pair: Pair, *, is_down: bool, seconds: float) -> float:
+    """Return how many packets of 64 bytes were delivered per second, sent as fast as may be."""
+    words = ["-u", "-b", "0", "-l", str(SMALL_PAYLOAD), "-t", f"{seconds:g}"]
+    found = _iperf(pair, *words, *(["-R"] if is_down else []), seconds=seconds).end.sum
+    return (found.packets - found.lost_packets) / (found.seconds or seconds)
+
+
+def _iperf(pair: Pair, *words: str, seconds: float) -> Iperf:
+    argv = ["iperf3", "-c", FAR_IP, "-J", *words]
+    text = pair.site.namespace.run(argv, patience=seconds + PATIENCE)
+    found = msgspec.json.decode(text, type=Iperf)
+    if found.error:
+        raise LabError(f"iperf3 failed: {found.error}")
+    return found
+
+
+class Gaps(Struct, frozen=True, kw_only=True):
+    """The longest silence after a leg was cut, in seconds. `tcp_survived`: it flowed at the end."""
+
+    udp_up: float
+    udp_down: float
+    tcp: float
+    tcp_survived: bool
+
+
+def gaps_when_cut(pair: Pair, leg: int, directory: Path) -> Gaps:
+    """Cut a leg under the load of one TCP flow, while a steady UDP stream runs both ways."""
+    step, seconds = 0.1, 8
+    load = directory / "load.json"
+    words = ["-t", str(seconds), "-i", str(step), "-J", "-C", CONGESTION, "--logfile", str(load)]
+    load.unlink(missing_ok=True)
+    pair.programs.start("load", pair.site.namespace.argv(["iperf3", "-c", FAR_IP, *words]))
+    time.sleep(2.0)
+    reports = _start_streams(pair, directory)
+    time.sleep(1.0)
+    pair.cut(leg)
+    time.sleep(2.0)
+    for name in reports:
+        pair.programs.end(f"stream-{name}")
+    wait_until(lambda: pair.programs.find("load") is None, what="iperf3 ended", patience=PATIENCE)
+    flow = msgspec.json.decode(load.read_bytes(), type=Iperf)
+    moved = [each.sum.bytes for each in flow.intervals]
+    pair.mend(leg)
+    return Gaps(
+        udp_up=_longest_gap(reports["up"]),
+        udp_down=_longest_gap(reports["down"]),
+        tcp=_longest_silence(moved[round(2 / step) :]) * step,
+        tcp_survived=not flow.error and any(moved[-10:]),
+    )
+
+
+def _start_streams(pair: Pair, directory: Path) -> dict[str, Path]:
+    """Start the stream at both ends; return where each writes what it heard."""
+    reports = {"down": directory / "heard-at-site", "up": directory / "heard-at-far"}
+    ends = {"down": (pair.site, FAR_IP), "up": (pair.far, SITE_IP)}
+    for name, (end, to) in ends.items():
+        words = ["--from", f"{end.ip}:{STREAM_PORT}", "--to", f"{to}:{STREAM_PORT}"]
+        argv = [sys.executable, "-m", "openbond.lab.stream", *words, "--report"]
+        reports[name].unlink(missing_ok=True)
+        pair.programs.start(f"stream-{name}", end.namespace.argv([*argv, str(reports[name])]))
+    return reports
+
+
+def _longest_gap(report: Path) -> float:
+    wait_until(report.exists, what="the stream's report is there", patience=5.0)
+    return msgspec.json.decode(report.read_bytes(), type=StreamReport).longest_gap
+
+
+def _longest_silence(moved: list[int]) -> int:
+    """Return the length of the longest run of intervals in which nothing moved."""
+    longest = current = 0
+    for octets in moved:
+        current = 0 if octets else current + 1
+        longest = max(longest, current)
+    return longest

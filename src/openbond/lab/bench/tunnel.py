@@ -1,0 +1,146 @@
+"""The measurements of the tunnel: each returns rows of a table, value, bar and verdict.
+
+Figures of this machine mean little, ratios taken in one run mean much: what is compared runs in
+turns, a few seconds each, and the median counts.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from msgspec import Struct
+
+from .pair import LineShape, Pair
+from .traffic import gaps_when_cut, iperf_server, small_packets, tcp_mbps
+
+UNLIMITED = (LineShape(), LineShape())
+UNEQUAL = (
+    LineShape(mbps=20, delay_ms=30),
+    LineShape(mbps=50, delay_ms=15),
+    LineShape(mbps=100, delay_ms=5),
+)
+BEST_LEG = 3
+
+Say = Callable[[str], None]
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One line of the table. `value` in `unit`; the bar is kept when it is not below `least`, or
+    not above `most`.
+    """
+
+    name: str
+    value: float
+    unit: str
+    least: float | None = None
+    most: float | None = None
+    detail: str = ""
+
+    @property
+    def is_kept(self) -> bool:
+        above = self.least is None or self.value >= self.least
+        return above and (self.most is None or self.value <= self.most)
+
+
+class Bench:
+    """Makes the measurements in a directory of its own. `say` is told what is being done."""
+
+    def __init__(self, directory: Path, *, say: Say, rounds: int = 3, seconds: float = 4.0) -> None:
+        self._directory = directory
+        self._say = say
+        self._rounds = rounds
+        self._seconds = seconds
+
+    def against_plain(self) -> list[Row]:
+        """One TCP flow, and small packets, over unlimited legs: offloads against none."""
+        with self._pair("fast", UNLIMITED) as fast, self._pair("plain", UNLIMITED, True) as plain:
+            return [
+                self._compare("one TCP flow, up", fast, plain, _tcp(is_down=False), "Mbit/s", 3.5),
+                self._compare("one TCP flow, down", fast, plain, _tcp(is_down=True), "Mbit/s", 3.5),
+                self._compare("64-byte packets, up", fast, plain, _small, "packets/s", None),
+            ]
+
+    def share_of_sum(self) -> list[Row]:
+        """One TCP flow over 20 + 50 + 100 Mbit/s with unequal delays: its share of the sum."""
+        total = sum(line.mbps or 0.0 for line in UNEQUAL)
+        rows = []
+        with self._pair("sum", UNEQUAL) as pair:
+            for is_down in (False, True):
+                way = "down" if is_down else "up"
+                self._say(f"20+50+100 Mbit/s, one TCP flow {way}")
+                # Delays of 30 ms and more: the flow needs seconds to grow to the sum.
+                reached = tcp_mbps(pair, is_down=is_down, seconds=10, warm_up=4)
+                rows.append(
+                    Row(
+                        name=f"20+50+100 Mbit/s, 30/15/5 ms, {way}",
+                        value=reached / total,
+                        unit="of the sum",
+                        least=0.88,
+                        detail=f"{reached:.1f} of {total:.0f} Mbit/s",
+                    )
+                )
+        return rows
+
+    def cut_leg(self) -> list[Row]:
+        """The best leg is cut under load: longest silence of UDP and TCP."""
+        with self._pair("cut", UNEQUAL) as pair:
+            self._say("the best leg is cut under load")
+            gaps = gaps_when_cut(pair, BEST_LEG, self._directory)
+        tcp = "survived" if gaps.tcp_survived else "broke"
+        return [
+            Row(name="cut leg, UDP gap up", value=gaps.udp_up, unit="s", most=0.250),
+            Row(name="cut leg, UDP gap down", value=gaps.udp_down, unit="s", most=0.250),
+            Row(
+                name="cut leg, TCP gap",
+                value=gaps.tcp if gaps.tcp_survived else float("inf"),
+                unit="s",
+                most=1.0,
+                detail=f"in steps of 0.1 s; the connection {tcp}",
+            ),
+        ]
+
+    def _compare(
+        self,
+        name: str,
+        fast: Pair,
+        plain: Pair,
+        measure: Callable[[Pair, float], float],
+        unit: str,
+        least: float | None,
+    ) -> Row:
+        """Measure both in turns; the row is the median of the ratios."""
+        pairs: list[tuple[float, float]] = []
+        for number in range(1, self._rounds + 1):
+            self._say(f"{name}: round {number} of {self._rounds}")
+            ours = measure(fast, self._seconds)
+            pairs.append((ours, measure(plain, self._seconds)))
+        with_offloads = median(ours for ours, _ in pairs)
+        without = median(theirs for _, theirs in pairs)
+        return Row(
+            name=name,
+            value=median(ours / theirs for ours, theirs in pairs),
+            unit="x plain path",
+            least=least,
+            detail=f"{with_offloads:,.0f} against {without:,.0f} {unit}",
+        )
+
+    @contextmanager
+    def _pair(self, name: str, lines: tuple[LineShape, ...], plain: bool = False) -> Iterator[Pair]:
+        self._say(f"starting two daemons and {len(lines)} lines ({name})")
+        directory = self._directory / name
+        namespaces = f"obb{os.getpid()}-{name}"
+        with (
+            Pair(directory, name=namespaces, lines=lines, plain=plain) as pair,
+            iperf_server(pair),
+        ):
+            yield pair
+
+
+def _tcp(*, is_down: bool) -> Callable[[Pair, float], float]:
+    return lambda pair, seconds: tcp_mbps(pair, is_down=is_down, seconds=seconds)
+
+
+def _small(pair: Pair, seconds: float) -> float:
+    return small_packets(pair, is_down=False, seconds=seconds)
