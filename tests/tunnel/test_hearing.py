@@ -125,6 +125,15 @@ def test_a_new_keypair_begins_anew() -> None:
     assert [report.gaps for _, report in reports(listener, until=2.0)] == [()]
 
 
+def test_a_peer_that_leaps_far_ahead_costs_nothing() -> None:
+    listener = Listener()
+    heard(listener, 1, 2, now=1.0)
+
+    heard(listener, 2**59, now=1.0)
+
+    assert [report.gaps for _, report in reports(listener, until=2.0)] == [()]
+
+
 @given(
     st.integers(0, 0xFFFF),
     st.integers(2**20, 2**60),

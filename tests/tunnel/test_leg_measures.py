@@ -191,6 +191,17 @@ def test_probing_costs_at_most_16_kbit_per_second_in_each_direction() -> None:
         assert per_leg < 16_000
 
 
+def test_the_share_of_late_data_is_told_to_its_sender() -> None:
+    pair = Pair()
+    pair.run(20)
+    assert pair.end(BONDER).dialogue.peer_late_share is None
+
+    pair.end(AGGREGATOR).dialogue.late_share = 0.07
+    pair.run(0.5)
+
+    assert pair.end(BONDER).dialogue.peer_late_share == pytest.approx(0.07)
+
+
 def test_a_failover_leg_costs_less_than_a_gigabyte_a_month() -> None:
     pair = Pair(leg(1), leg(2, failover=True))
     pair.run(20)

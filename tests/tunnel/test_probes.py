@@ -214,7 +214,9 @@ def test_a_very_long_age_is_not_taken_for_lost() -> None:
 
 
 def test_an_echo_arrives_as_it_was_sent() -> None:
-    assert decode_echo(Echo(9, 1, 2, 0.0525, None).encode()) == Echo(9, 1, 2, 0.0525, None)
+    echo = Echo(9, 1, 2, 0.0525, None, 0.5)
+
+    assert decode_echo(echo.encode()) == echo
 
 
 @given(st.binary(max_size=80))

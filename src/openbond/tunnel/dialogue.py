@@ -74,6 +74,9 @@ class Dialogue:
         self._asked_at = inf  # since when something waits to be answered
         self._to_echo: deque[tuple[int, int]] = deque(maxlen=REPLIES_MOST)  # number, when it came
         self._acks: deque[bytes] = deque(maxlen=REPLIES_MOST)
+        # Shares of data that came after its hold had ended: the owner sets ours, to be told.
+        self.late_share: float | None = None
+        self.peer_late_share: float | None = None
         self.peer_speed_kbps = 0  # the peer's speed in force on this leg; 0: as configured
         self._hearings: deque[Hearing] = deque(maxlen=HEARINGS_MOST)
         self._receivers: dict[int, Callable[[bytes, float], Heard | Drop | None]] = {
@@ -166,7 +169,8 @@ class Dialogue:
 
     def _echo(self, number: int, received_at: int, now: float) -> bytes:
         loss, long_loss = self._loss.loss(now), self._loss.loss(now, LONG_WINDOW)
-        return Echo(number, received_at, clock_of(now), loss, long_loss).encode()
+        late = self.late_share
+        return Echo(number, received_at, clock_of(now), loss, long_loss, late).encode()
 
     def _receive_probe(self, body: bytes, now: float) -> Probe | Drop:
         probe = decode_probe(body)
@@ -185,6 +189,7 @@ class Dialogue:
         sent_at = self.prober.on_echo(echo.number, held, now)
         if sent_at is None:
             return None  # very late, or a duplicate of the peer's: says nothing
+        self.peer_late_share = echo.late
         self.suspicion.on_echo(sent_at, now)
         self._was_suspect = False
         self.send_delay.on_sample(clock_of(sent_at), echo.received_at)

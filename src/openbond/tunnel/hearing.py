@@ -23,6 +23,7 @@ SURE_AFTER_SECONDS = 0.010
 NAMED_TIMES = 3
 GAPS_MOST = 64  # in a report
 GAPS_KEPT = 256
+LEAP = 1 << 20  # no line loses so much and lives: a peer that jumps so far has begun anew
 DELAY_UNIT = 0.0001
 DELAY_MOST = 0xFFFF
 
@@ -98,7 +99,7 @@ class Listener:
 
     def on_heard(self, session: int, first: int, count: int, now: float, *, is_data: bool) -> None:
         """Note a run of new datagrams `first` to `first + count - 1` of the newest keypair."""
-        if session != self._session:
+        if session != self._session or first > self._expected + LEAP:
             self._begin(session, first)
         self._heard += count
         ahead = first - self._expected

@@ -319,7 +319,7 @@ class LegEnd:
     def _on_authentic(self, keypair: Keypair, last: int, source: Address, now: float) -> None:
         self.dialogue.prober.on_heard(now)
         self.is_lost = False
-        if self.session.confirm(keypair, now):
+        if keypair is self.session.next and self.session.confirm(keypair, now):
             self._standing.signal(Signal.SESSION, now)
         is_newest = keypair is self.session.current and last >= keypair.replay.highest
         if source != self.address and is_newest and self._bond.role is Role.AGGREGATOR:

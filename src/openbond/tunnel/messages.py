@@ -106,18 +106,19 @@ COMPRESSION_DEFLATE = 1  # raw DEFLATE, mandatory (behaviour 2.11); other bits a
 # PROBE      u32 number, u32 time of sending, u32 speed in force in kbit/s (0: the configured one),
 #            u8 flags (0x01 please rekey), u8 count, then `count` times: u32 leg, u16 age
 # ECHO       u32 number, u32 time the probe came, u32 time of sending, u16 loss over 10 s,
-#            u16 loss over 30 s
+#            u16 loss over 30 s, u16 share of data that came after its hold had ended
 # HEARING    u16 session, u64 highest, u32 heard, u16 delay, u8 count, then `count` times:
 #            u32 distance of the gap's last number below `highest`, u16 length of the gap
 # MTU_PROBE  u32 number, u16 size of the outer packet, then zeros up to that size. Its leg sequence
 #            counts from 2^63 in a row of its own, with a replay window of its own
 # MTU_ACK    u32 number, u16 size
 #
-# Times are microseconds of the sender's clock, modulo 2^32. Ages are ms. Losses are 1/10,000.
+# Times are microseconds of the sender's clock, modulo 2^32. Ages are ms. Losses and shares are
+# 1/10,000.
 
 PROBE = struct.Struct(">IIIBB")
 HEARD_LEG = struct.Struct(">IH")
-ECHO = struct.Struct(">IIIHH")
+ECHO = struct.Struct(">IIIHHH")
 HEARING = struct.Struct(">HQIHB")
 HEARING_GAP = struct.Struct(">IH")
 MTU_PROBE = struct.Struct(">IH")
@@ -126,6 +127,6 @@ MTU_ACK = struct.Struct(">IH")
 PROBE_FLAG_REKEY = 0x01
 AGE_LOST = 0xFFFF  # the sender cannot use this leg: no carrier, no address, or a send failed
 AGE_MOST = 0xFFFE
-LOSS_UNKNOWN = 0xFFFF  # fewer than 50 datagrams in the time
+LOSS_UNKNOWN = 0xFFFF  # too few datagrams in the time to say
 LOSS_UNIT = 10_000
 HEARD_LEGS_MOST = 4  # a probe lists that many legs; more take turns (16 kbit/s per direction)

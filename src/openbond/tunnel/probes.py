@@ -87,10 +87,11 @@ class Echo:
     sent_at: int
     loss: float | None = None  # over 10 s, of what the prober sent; None: too few datagrams
     long_loss: float | None = None  # over 30 s
+    late: float | None = None  # share of the prober's data that came too late for its hold
 
     def encode(self) -> bytes:
-        losses = (_encode_loss(self.loss), _encode_loss(self.long_loss))
-        return ECHO.pack(self.number, self.received_at, self.sent_at, *losses)
+        shares = [_encode_share(each) for each in (self.loss, self.long_loss, self.late)]
+        return ECHO.pack(self.number, self.received_at, self.sent_at, *shares)
 
 
 def decode_probe(body: bytes) -> Probe | None:
@@ -109,8 +110,8 @@ def decode_probe(body: bytes) -> Probe | None:
 def decode_echo(body: bytes) -> Echo | None:
     if len(body) != ECHO.size:
         return None
-    number, received_at, sent_at, loss, long_loss = ECHO.unpack(body)
-    return Echo(number, received_at, sent_at, _decode_loss(loss), _decode_loss(long_loss))
+    number, received_at, sent_at, *shares = ECHO.unpack(body)
+    return Echo(number, received_at, sent_at, *(_decode_share(each) for each in shares))
 
 
 def clock_of(now: float) -> int:
@@ -280,9 +281,9 @@ def _encode_heard(leg: HeardLeg) -> bytes:
     return HEARD_LEG.pack(leg.leg_id, age)
 
 
-def _encode_loss(loss: float | None) -> int:
-    return LOSS_UNKNOWN if loss is None else min(max(round(loss * LOSS_UNIT), 0), LOSS_UNIT)
+def _encode_share(share: float | None) -> int:
+    return LOSS_UNKNOWN if share is None else min(max(round(share * LOSS_UNIT), 0), LOSS_UNIT)
 
 
-def _decode_loss(loss: int) -> float | None:
-    return None if loss > LOSS_UNIT else loss / LOSS_UNIT
+def _decode_share(share: int) -> float | None:
+    return None if share > LOSS_UNIT else share / LOSS_UNIT

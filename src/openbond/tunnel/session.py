@@ -167,9 +167,10 @@ class Session:
             self._newest_number = (0, 0)
         elif old.handshake_interval != bond.handshake_interval and self.current is not None:
             self._set_interval(self.current.born_at, now)
-        if (old.security, old.cipher) != (bond.security, bond.cipher):
+        has_other_mode = (old.security, old.cipher) != (bond.security, bond.cipher)
+        if has_other_mode:
             self._wish_since = now
-        if _trust(old) != _trust(bond) or self._wish_since == now:
+        if has_other_mode or _trust(old) != _trust(bond):
             self._restart(now)
 
     def forget_all(self) -> None:
