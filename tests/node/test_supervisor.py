@@ -29,11 +29,11 @@ class Site:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.paths = Paths(root)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with (self.root / "out").open("ab") as out:
-            self.process = subprocess.Popen(
+            self.running = subprocess.Popen(
                 [*COMMAND, "--root", str(self.root)], stdout=out, stderr=out
             )
         self.until(self._answers)
@@ -67,9 +67,9 @@ class Site:
         return time.monotonic() - began
 
     def signal(self, number: int) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(20)
+        assert self.running is not None
+        self.running.send_signal(number)
+        return self.running.wait(20)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def running() -> Iterator[Site]:
         built = Site(Path(place))
         built.start()
         yield built
-        if built.process is not None and built.process.poll() is None:
+        if built.running is not None and built.running.poll() is None:
             built.signal(signal.SIGTERM)
 
 

@@ -48,6 +48,8 @@ log = structlog.get_logger()
 
 ATTACH_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.5
+# Routes, rules and filter rules that others remove make no noise that we listen to.
+LOOK_AT_ALL_EVERY_S = 60.0
 RENEWAL_EVERY_S = 3600.0
 RESTART_LOOP_S = 1.0
 
@@ -158,9 +160,13 @@ class Agent:
         self._obstacles = found
 
     async def _look(self) -> None:
-        """Look for new leases, and for networks that fall due to be withdrawn."""
+        """Look for new leases, for networks due to be withdrawn, and at times for everything."""
+        looked = clock.monotonic()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            if clock.monotonic() - looked >= LOOK_AT_ALL_EVERY_S:
+                looked = clock.monotonic()
+                self._wake()
             leases = read_leases(self._paths.leases, now=clock.wall_ms() / 1000)
             due = self._known.announcements.next_change()
             if leases != self._known.leases:
