@@ -22,6 +22,7 @@ from .delays import relative_delays
 from .events import Event, InnerMtuChanged, PathMtuFound
 from .inbound import Inbound
 from .join import Joiner, Write
+from .late import LateMeter
 from .leg_end import LegEnd
 from .leg_queue import LegQueue
 from .legs import Legs
@@ -71,6 +72,7 @@ class Bond:
         self._outbound = Outbound(settings, seed=epoch * SEED_STEP, has_vnet_header=has_vnet_header)
         self._queues: dict[int, LegQueue] = {}
         self._inbounds: dict[int, Inbound] = {}
+        self._late_meters: dict[int, LateMeter] = {}
         self._eligible: list[LegQueue] = []
         self._events: deque[Event] = deque()
         self._attend_at = now
@@ -145,6 +147,7 @@ class Bond:
                 end.handle_timer(now)
         if self._delays_at <= now:
             self._renew_delays(now)
+            self._renew_late_shares()
         if self._look_at <= now:
             self._look(now)
         self._order.handle_timer(now)
@@ -204,12 +207,13 @@ class Bond:
                 outbox = Outbox(keep=self.settings.reorder_max_hold, room=room)
                 self._queues[leg_id] = LegQueue(end, bps=speeds[leg_id], outbox=outbox)
                 self._inbounds[leg_id] = Inbound(end, self._order)
+                self._late_meters[leg_id] = LateMeter()
             queue = self._queues[leg_id]
             queue.outbox.set_limits(keep=self.settings.reorder_max_hold, room=room)
             queue.pacer.bps = speeds[leg_id]
         for leg_id in self._queues.keys() - self._legs.ends.keys():
             self._outbound.take_back(self._queues.pop(leg_id), now)
-            del self._inbounds[leg_id]
+            del self._inbounds[leg_id], self._late_meters[leg_id]
         self._renew_delays(now)
         self._look(now)
         self._renew_inner_mtu()
@@ -272,6 +276,12 @@ class Bond:
         if self._is_busy:
             self._attend_at = min(self._attend_at, now + ATTEND_EVERY)
         return runs
+
+    def _renew_late_shares(self) -> None:
+        """Once a second: the next echoes tell the peer what of its sending came too late."""
+        for leg_id, meter in self._late_meters.items():
+            share = meter.sample(self._order.late[leg_id], self._inbounds[leg_id].datagrams)
+            self._legs.ends[leg_id].dialogue.late_share = share
 
     def _repair_from_hearings(self, leg_id: int, now: float) -> None:
         for hearing in self._legs.ends[leg_id].hearings_to_take():
