@@ -118,6 +118,19 @@ class LiveServer:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
+    def run(self, *words: str, fails: bool = False) -> str:
+        """Run another command of the server on its state directory; return what it printed."""
+        done = subprocess.run(
+            self.command(*words, "--state", str(self.state)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.all_environment(),
+            check=False,
+        )
+        assert (done.returncode != 0) is fails, done.stdout
+        return done.stdout
+
     def stop(self) -> None:
         if self.running is not None and self.running.poll() is None:
             self.running.kill()

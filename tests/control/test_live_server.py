@@ -355,3 +355,41 @@ def test_killed_during_its_first_start_the_next_start_finishes_it(
     live.stop()
 
     assert enrolled.status_code == 200
+
+
+def test_a_blank_server_restored_from_a_backup_serves_the_nodes_it_never_saw(
+    tmp_path: Path,
+) -> None:
+    live = LiveServer(state=tmp_path / "state")
+    live.start()
+    made = live.populate("bond")
+    machine = Machine()
+    enrol(live, made["bonder"], machine)
+    backup = live.run("backup").strip()
+    live.populate("hold", str(made["bond"]), "333")  # after the backup: lost on the server
+    time.sleep(1)
+    known = poll(live, machine).envelope
+    assert known
+    live.stop()
+
+    again = LiveServer(state=tmp_path / "blank", port=live.port)
+    told = again.run("restore", backup)
+    again.start()
+    answer = poll(again, machine, revision=known.revision, hash=known.hash)
+    again.stop()
+
+    assert "Restored the server of" in told
+    assert answer.envelope
+    assert answer.envelope.revision == known.revision + 1
+    assert content_of(again, answer, machine).bonds[0].reorder_max_hold_ms == 150
+
+
+def test_what_is_no_backup_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no zip")
+    live = LiveServer(state=tmp_path / "blank")
+
+    told = live.run("restore", str(tmp_path / "notes.txt"), fails=True)
+
+    assert "cannot be read as a zip file" in told
+    assert "Traceback" not in told
+    assert not live.state.exists()
