@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 
 from openbond.lab.layout import INTERNET, LINES
+from openbond.lab.waiting import wait_until
 
 from .site import Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
 
 LINE = LINES[1]
+
+
+def ends(site: Site) -> tuple[str, str]:
+    """Return what bonder and aggregator say of the leg."""
+    leg = site.leg(LINE)
+    return leg.bonder_state, leg.aggregator_state
 
 
 def outer_packets(site: Site) -> int:
@@ -53,14 +60,12 @@ def wait_for_silence(site: Site) -> None:
 def test_an_idle_leg_is_probed_but_carries_no_customer_packet(site: Site) -> None:
     leg = site.leg(LINE)
     site.set_mode(leg.id, "idle")
-    site.wait_for_states({LINE.number: "idle"}, patience=15)
-    idle = site.leg(LINE)
+    wait_until(lambda: ends(site) == ("idle", "idle"), what="both ends say idle", patience=15)
     before = outer_packets(site)
 
     site.customer.run(["ping", "-q", "-c", "200", "-i", "0.01", "-s", "1200", INTERNET])
 
     # 200 echoes of 1.2 KB both ways would be 480 KB; probes and polls are a few KB.
     assert outer_packets(site) - before < 30_000
-    assert (idle.bonder_state, idle.aggregator_state) == ("idle", "idle")
     site.set_mode(leg.id, "active")
     site.wait_until_whole()
