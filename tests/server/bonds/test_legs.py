@@ -34,7 +34,7 @@ from openbond.server.fleet.models import ConfigUpdate
 from openbond.server.fleet.services import create_aggregator
 from openbond.server.spaces.services import write_space
 from openbond.server.system.actors import SERVER
-from openbond.server.system.models import AuditEntry
+from openbond.server.system.models import Alert, AuditEntry
 from openbond.wire.states import LegType
 from tests.world import World, nodes_to_update, settle_updates
 
@@ -212,6 +212,7 @@ def test_taking_the_last_working_leg_goes_out_forced_or_is_refused(
 
     update_leg(by=SERVER, leg=world.dhcp_leg, **changes)
     assert set(ConfigUpdate.objects.values_list("forced", flat=True)) == {True}
+    assert Alert.objects.get().about == f"bond {world.bond.pk}"
 
 
 def test_deleting_the_last_working_leg_is_forced_too(world: World) -> None:

@@ -9,6 +9,7 @@ from openbond.server.system.addresses import (
     address_key,
     address_of,
     contains,
+    enclosing_keys,
     free_parts,
     is_private,
     is_refused,
@@ -49,6 +50,17 @@ def test_overlap_is_a_comparison_of_edges(one: IPv4Network, other: IPv4Network) 
 
     assert overlap(one, other) == (first <= other_last and last >= other_first)
     assert contains(one, other) == (first <= other_first and last >= other_last)
+
+
+@given(parts_of_a_24, parts_of_a_24)
+def test_what_contains_a_network_starts_at_an_enclosing_key(
+    one: IPv4Network, other: IPv4Network
+) -> None:
+    first, last = network_edges(one)
+
+    found = first in enclosing_keys(other) and last >= network_edges(other)[1]
+
+    assert found == contains(one, other)
 
 
 @given(st.lists(parts_of_a_24, max_size=6))

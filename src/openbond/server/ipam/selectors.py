@@ -11,7 +11,14 @@ from openbond.server.fleet.selectors import display_name_of_group, routing_group
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.viewer import Viewer
-from openbond.server.system.addresses import Network, free_parts, network_edges, overlap
+from openbond.server.system.addresses import (
+    Network,
+    enclosing_keys,
+    free_parts,
+    is_private,
+    network_edges,
+    overlap,
+)
 
 from .models import IPAllocation, NetworkUse, UseKind
 
@@ -50,13 +57,17 @@ def uses_inside(network: Network) -> QuerySet[NetworkUse]:
 def overlapping(network: Network) -> Q:
     """Return the condition that a row's range shares an address with `network`."""
     first, last = network_edges(network)
-    return Q(first__lte=last, last__gte=first)
+    return Q(first__gte=first, first__lte=last) | containing(network)
+
+
+def containing(network: Network) -> Q:
+    """Return the condition that a row's range holds every address of `network`."""
+    return Q(first__in=enclosing_keys(network), last__gte=network_edges(network)[1])
 
 
 def holding_of(*, space_id: int, network: Network) -> IPAllocation | None:
     """Return the allocation or delegation of a space that contains `network`, or None."""
-    first, last = network_edges(network)
-    rows = IPAllocation.objects.filter(space_id=space_id, first__lte=first, last__gte=last)
+    rows = IPAllocation.objects.filter(containing(network), space_id=space_id)
     return rows.select_related("space").first()
 
 
@@ -114,14 +125,15 @@ def has_conflict(use: NetworkUse) -> bool:
     if not use.is_routed:
         return False
     elsewhere = others.filter(is_routed=True).exclude(bond_id=use.bond_id)
-    return elsewhere.filter(first__lte=use.last, last__gte=use.first).exists()
+    return elsewhere.filter(overlapping(ip_network(use.network))).exists()
 
 
 def _used_in(allocations: Sequence[IPAllocation]) -> list[tuple[IPAllocation, IPv4Network]]:
-    spaces = {row.space_id for row in allocations}
-    uses = NetworkUse.objects.filter(space_id__in=spaces).values_list("space_id", "network")
+    uses = NetworkUse.objects.filter(space_id__in={row.space_id for row in allocations})
+    if not any(is_private(ip_network(row.network)) for row in allocations):
+        uses = uses.filter(is_public=True)
     by_space: dict[int, list[IPv4Network]] = {}
-    for space_id, text in uses:
+    for space_id, text in uses.values_list("space_id", "network"):
         if ":" not in text:
             by_space.setdefault(space_id, []).append(IPv4Network(text))
     return [

@@ -8,7 +8,7 @@ from .bonds import (
     rate_of_bond,
     with_rates,
 )
-from .parts import Parts, bond_counts, parts_of_bonds
+from .parts import Parts, bond_count, bond_counts, parts_of_bonds
 from .related import related_object_counts
 from .routing import (
     connected_ips_visible_to,
@@ -30,6 +30,7 @@ from .statistics import bond_statistics, leg_statistics
 
 __all__ = [
     "Parts",
+    "bond_count",
     "bond_counts",
     "bond_statistics",
     "bonds_in_reach",

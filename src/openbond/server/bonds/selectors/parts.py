@@ -38,13 +38,14 @@ def parts_of_bonds(bond_ids: Sequence[int]) -> Parts:
 def bond_counts(viewer: Viewer) -> dict[str, Coalesce]:
     """Return the expressions of an aggregator's counts of bonds, those within reach."""
     return {
-        "bond_count": _bonds(viewer, "aggregator"),
-        "bond_secondary_count": _bonds(viewer, "secondary_aggregator"),
-        "bond_current_count": _bonds(viewer, "current_aggregator"),
+        "bond_count": bond_count(viewer, "aggregator"),
+        "bond_secondary_count": bond_count(viewer, "secondary_aggregator"),
+        "bond_current_count": bond_count(viewer, "current_aggregator"),
     }
 
 
-def _bonds(viewer: Viewer, relation: str) -> Coalesce:
+def bond_count(viewer: Viewer, relation: str) -> Coalesce:
+    """Return the expression of how many bonds within reach name a row in `relation`."""
     # A subquery for each: three joins at once would count every pair of bonds.
     found = (
         bonds_in_reach(viewer)

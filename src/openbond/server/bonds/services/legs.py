@@ -14,6 +14,7 @@ from openbond.server.bonds.selectors.states import would_end_service
 from openbond.server.errors import InvalidFields, LastWorkingLeg
 from openbond.server.fleet.services import request_config_update
 from openbond.server.system.actors import Actor
+from openbond.server.system.alerts import raise_alert
 from openbond.server.system.changes import Change, change_row, shown_values
 from openbond.server.system.constraints import refusing
 from openbond.server.system.locks import locked
@@ -169,6 +170,9 @@ def _ends_service(row: Leg, after: Leg | None, *, now: datetime, force: bool) ->
     ends = would_end_service(leg=row, now=now)
     if ends and not force:
         raise LastWorkingLeg
+    if ends:
+        text = f"Leg {row.pk} was the last working leg of its bond and was taken away by force."
+        raise_alert(code="last_working_leg", about=f"bond {row.bond_id}", text=text, now=now)
     return ends
 
 

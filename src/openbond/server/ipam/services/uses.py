@@ -4,7 +4,7 @@ from openbond.server.errors import InvalidFields
 from openbond.server.fleet.models import RoutingGroup
 from openbond.server.ipam.models import NetworkUse
 from openbond.server.ipam.selectors import fault_of_use, has_conflict
-from openbond.server.system.addresses import Network, network_edges
+from openbond.server.system.addresses import Network
 from openbond.server.system.constraints import refusing
 
 CONFLICT = "An enabled object uses this public address or network already."
@@ -24,7 +24,6 @@ def check_conflict(*, use: NetworkUse) -> None:
     """Raises InvalidFields on `enabled` (R3). Hold Lock.ADDRESSES."""
     if not (use.is_enabled and use.is_public):
         return
-    use.first, use.last = network_edges(use.network)
     if has_conflict(use):
         raise InvalidFields.one("enabled", CONFLICT)
 
