@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from .control.state_files import StateDirectory, StateError
+from .control.web_tls import WebTls, put_in, write_request
 from .project.databases import BadDatabaseUrl
 from .project.state import create_secrets
 from .system.backups import BackupDamaged, RestoreRefused, restore_files
@@ -35,6 +36,8 @@ REFUSALS = (StateError, BadDatabaseUrl, CommandError, BackupDamaged, RestoreRefu
 
 tokens = typer.Typer(help="API tokens of accounts.", no_args_is_help=True)
 app.add_typer(tokens, name="token")
+certificates = typer.Typer(help="The web server's certificate.", no_args_is_help=True)
+app.add_typer(certificates, name="certificate")
 
 PasswordOption = Annotated[
     Path | None, typer.Option(help="File that holds the password; else it is asked for.")
@@ -157,6 +160,47 @@ def revoke_token(email: str, name: str, state: StateOption = None) -> None:
         call_command("tokens", verb="revoke", email=email, name=name)
 
 
+@certificates.command("request")
+def request_certificate(
+    name: Annotated[list[str], typer.Option(help="Host name or address; the first is the main.")],
+    organization: str = "",
+    organizational_unit: str = "",
+    locality: str = "",
+    region: Annotated[str, typer.Option(help="State or province.")] = "",
+    country: Annotated[str, typer.Option(help="Two letters.")] = "",
+    email: str = "",
+    state: StateOption = None,
+) -> None:
+    """Print a signing request for another authority, for the key in use."""
+    _use_state(state)
+    words = {
+        "common_name": name[0],
+        "organization": organization,
+        "organizational_unit": organizational_unit,
+        "locality": locality,
+        "state": region,
+        "country": country.upper(),
+        "email": email,
+    }
+    with _explained():
+        files = WebTls(_made_state().tls)
+        subject = {part: text for part, text in words.items() if text}
+        write_request(files, subject=subject, names=name)
+        typer.echo(files.request.read_text(), nl=False)
+
+
+@certificates.command("use")
+def use_certificate(file: Path, state: StateOption = None) -> None:
+    """Use a certificate of another authority (PEM, its chain after it); no restart is needed."""
+    _use_state(state)
+    with _explained():
+        leaf = put_in(WebTls(_made_state().tls), file.read_bytes())
+        typer.echo(
+            f"In use until {leaf.not_valid_after_utc:%Y-%m-%d}; a running server takes it over "
+            "within a minute."
+        )
+
+
 def _use_state(state: Path | None) -> None:
     if state is not None:
         os.environ["OPENBOND_STATE_DIR"] = str(state.absolute())
@@ -173,15 +217,19 @@ def _state() -> StateDirectory:
 def _django(state: Path | None) -> Iterator[None]:
     """Let a command use a state directory that a server has made before."""
     _use_state(state)
-    directory = _state()
     with _explained():
-        if not directory.authority.is_dir():
-            raise StateError(
-                f"{directory.root} is no state directory of a server. Give the right one with "
-                "--state, or start `openbond server` on it first."
-            )
-        _wake_django(directory)
+        _wake_django(_made_state())
         yield
+
+
+def _made_state() -> StateDirectory:
+    directory = _state()
+    if not directory.authority.is_dir():
+        raise StateError(
+            f"{directory.root} is no state directory of a server. Give the right one with "
+            "--state, or start `openbond server` on it first."
+        )
+    return directory
 
 
 def _wake_django(directory: StateDirectory) -> None:

@@ -102,7 +102,7 @@ class Authority:
     ) -> x509.Certificate:
         """Vouch for the web server under `names`: host names and addresses."""
         builder = self._leaf(names[0], public_key, WEB_VALIDITY, now)
-        alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
+        alternatives = x509.SubjectAlternativeName(general_names(names))
         return builder.add_extension(alternatives, critical=False).sign(self._key, None)
 
     def revocation_list(self, revocations: list[Revocation], *, now: datetime) -> str:
@@ -128,9 +128,17 @@ class Authority:
         return _leaf(self.certificate, self._key, words, public_key, validity, now)
 
 
+def general_names(names: list[str]) -> list[x509.GeneralName]:
+    """Return host names and addresses as a certificate spells them."""
+    return [_general_name(name) for name in names]
+
+
 def names_of(certificate: x509.Certificate) -> list[str]:
     """Return the host names and addresses a certificate is good for."""
-    alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    try:
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
     hosts = alternatives.value.get_values_for_type(x509.DNSName)
     addresses = alternatives.value.get_values_for_type(x509.IPAddress)
     return [*hosts, *(str(address) for address in addresses)]

@@ -1,9 +1,12 @@
 """Runs the application with uvicorn: one process, HTTPS, a clean end on SIGTERM."""
 
+import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import uvicorn
 from django.core.wsgi import get_wsgi_application
 
@@ -11,13 +14,18 @@ from .application import Application, server_time
 from .authority import Authority
 from .django_desk import DjangoDesk
 from .revocations import RevocationList
-from .state_files import StateDirectory
-from .web_tls import web_tls
+from .state_files import StateDirectory, StateError
+from .web_tls import LiveTls, web_tls
 
 # Nodes report every few seconds over a connection that is worth keeping.
 KEEP_ALIVE_SECONDS = 75
+# uvicorn ticks ten times a second; once a minute is soon enough for a certificate.
+TICKS_BETWEEN_RENEWALS = 600
 # What a request may take after SIGTERM before it is cut off.
 PATIENCE_SECONDS = 10
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +67,34 @@ def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=PATIENCE_SECONDS,
     )
-    _Server(config, application).run(sockets=[listener])
+    config.load()
+    if config.ssl is None:
+        raise StateError(f"{tls.chain} and {tls.key} make no TLS server. Remove them.")
+    live = LiveTls(tls, config.ssl)
+
+    def renew() -> None:
+        web_tls(state.tls, authority, names=names, now=server_time())
+        if live.refresh():
+            log.info("new web certificate", chain=str(tls.chain))
+
+    _Server(config, application, renew).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(
+        self, config: uvicorn.Config, application: Application, renew: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._application = application
+        self._renew = renew
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_BETWEEN_RENEWALS == 0:
+            try:
+                await asyncio.to_thread(self._renew)
+            except (OSError, StateError):
+                log.exception("the web certificate cannot be renewed")
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # uvicorn waits for open requests before it ends the application's life, so held polls
