@@ -1,8 +1,9 @@
 """Reads of nodes, aggregators, routing groups and config updates, from who asks."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Concat
 
 from openbond.server.spaces.models import Space
@@ -11,7 +12,7 @@ from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
 from openbond.wire.states import NodeKind
 
-from .models import Aggregator, Bonder, ConfigUpdate, Node, RoutingGroup
+from .models import Aggregator, Bonder, ConfigUpdate, Node, RoutingGroup, UpdateStatus
 from .rules import RECENT
 
 
@@ -99,3 +100,27 @@ def node_statistics(space: Space, kind: NodeKind, *, now: datetime) -> RollUp:
     recent = Q(last_connected__gte=now - RECENT)
     rows = Node.objects.filter(kind=kind.value)
     return roll_up(rows, space=space, counts={"count": ALL, "recent": recent})
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCounts:
+    """Config updates by status, and the sum of their failure counts (api-v3 08-system 2)."""
+
+    by_status: dict[str, int]
+    failures: int
+
+    @property
+    def count(self) -> int:
+        return sum(self.by_status.values())
+
+
+def config_update_counts(viewer: Viewer) -> UpdateCounts:
+    """Count the config updates of nodes in reach; every status is there, be it 0."""
+    rows = config_updates_visible_to(viewer).order_by().values("status")
+    found = rows.annotate(count=Count("id"), failures=Sum("failure_count"))
+    by_status = dict.fromkeys(UpdateStatus.values, 0)
+    failures = 0
+    for row in found:
+        by_status[row["status"]] = row["count"]
+        failures += row["failures"]
+    return UpdateCounts(by_status=by_status, failures=failures)
