@@ -11,6 +11,7 @@ and ask or alter it with `RelayClient`.
 
 import argparse
 import contextlib
+import os
 import select
 import signal
 import socket
@@ -106,13 +107,14 @@ class Relay:
             ready, _, _ = select.select(sources, [], [], self._time_to_next())
             if self._control in ready:
                 self._answer()
-            self._turn()
+            self._turn(ready)
 
-    def _turn(self) -> None:
+    def _turn(self, ready: list[socket.socket]) -> None:
         now = time.monotonic()
         for source, line, far_end in self._ways:
-            for frame in _frames_waiting(source):
-                line.receive_frame(frame, now)
+            if source in ready:
+                for frame in _frames_waiting(source):
+                    line.receive_frame(frame, now)
             _send_all(far_end, line.frames_to_send(now))
 
     def _time_to_next(self) -> float | None:
@@ -207,7 +209,14 @@ def main() -> None:
         )
     except LabError as trouble:
         sys.exit(str(trouble))
+    _go_first()
     relay.serve()
+
+
+def _go_first() -> None:
+    """A real line does not slow down because the machine is busy: run before all other programs."""
+    with contextlib.suppress(OSError):  # not allowed in a user namespace; then without
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 if __name__ == "__main__":
