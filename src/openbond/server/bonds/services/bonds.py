@@ -59,6 +59,7 @@ UNTOLD = frozenset(
     }
 )
 REASON_LENGTH = 200
+RELATIONS = frozenset({"aggregator", "secondary_aggregator", "qos_profile", "space"})
 READDRESSING = frozenset({"aggregator", "secondary_aggregator", "space"})
 
 
@@ -194,7 +195,8 @@ def _check(bond: Bond, sent: Mapping[str, object]) -> None:
         ping_interval=bond.ping_interval,
         ping_timeout=bond.ping_timeout,
     )
-    faults |= faults_of_relations(bond, sent=sent)
+    if RELATIONS.intersection(sent):
+        faults |= faults_of_relations(bond, sent=sent)
     if faults:
         raise InvalidFields(faults)
 
@@ -219,6 +221,8 @@ def _write_bonder(bond: Bond, *, name: str | None, space: Space, now: datetime) 
     sent: dict[str, object] = {"space": space} if space.pk != bond.space_id else {}
     if name is not None:
         sent["name"] = name
+    if not sent:
+        return Change()
     bonder = locked(Bonder.objects.all(), bond.bonder_id)
     try:
         change = write_node(node=bonder, changes=sent, now=now)
