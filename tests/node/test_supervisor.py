@@ -141,6 +141,18 @@ def test_a_program_with_new_arguments_is_replaced_and_that_is_no_restart(site: S
     assert site.program("one-2")["restarts"] == 0
 
 
+def test_a_program_unwanted_and_wanted_again_is_a_new_one_and_no_restart(site: Site) -> None:
+    site.wants("again", SLEEPY)
+    before = site.program("again")["pid"]
+
+    remove_program(site.paths.programs, "again")
+    site.ask(type="reload")
+    site.wants("again", SLEEPY)
+
+    site.until(lambda: site.program("again")["pid"] not in (0, before))
+    assert site.program("again")["restarts"] == 0
+
+
 def test_a_supervisor_killed_harms_nobody_and_the_next_one_finds_them(mortal: Site) -> None:
     mortal.wants("one", SLEEPY)
     pid = mortal.program("one")["pid"]

@@ -41,6 +41,7 @@ class Supervisor:
         self._restarts: dict[str, Restarts] = {}
         self._reasons: dict[str, str] = {}
         self._asked: dict[str, str] = {}  # why somebody wants a program killed
+        self._ending: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ended = asyncio.Event()
         self._stopping = False
@@ -119,9 +120,9 @@ class Supervisor:
         self._write_marks()
         if self._stopping:
             return
-        program = self._wanted().get(name)
-        if program is None or program.argv != child.mark.argv:
-            # Ended by us, on purpose: a changed program starts at once and is no restart.
+        if name in self._ending:
+            # Ended by us, on purpose: if it is wanted again, that is no restart.
+            self._ending.discard(name)
             self._start(name)
             return
         ran_s = clock.monotonic() - child.started_at
@@ -135,6 +136,9 @@ class Supervisor:
         self._timers[name] = loop.call_later(restarts.delay_s, self._start, name)
 
     def _end(self, name: str, child: Child) -> None:
+        if name in self._ending:
+            return
+        self._ending.add(name)
         child.send(signal.SIGTERM)
         asyncio.get_running_loop().call_later(PATIENCE_S, self._kill, name, child)
 
