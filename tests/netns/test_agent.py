@@ -259,14 +259,15 @@ def test_renew_asks_for_the_lease_anew(
 ) -> None:
     enrolled.boot()
     enrolled.apply(with_dhcp())
+    enrolled.wait(lambda: "198.51.100.7/24" in enrolled.here.ip("address show dev eth2"))
     path = enrolled.paths.leases / "22.json"
-    enrolled.wait(path.exists)
     before = path.stat().st_mtime_ns
 
     enrolled.apply(with_dhcp(renew_count=1))
 
-    enrolled.wait(lambda: path.stat().st_mtime_ns != before)
+    enrolled.wait(lambda: path.exists() and path.stat().st_mtime_ns != before)
     assert "198.51.100.7/24" in enrolled.here.ip("address show dev eth2")
+    assert "delete address 198.51.100.7" not in enrolled.logs()
 
 
 def test_the_clients_survive_the_agent(
