@@ -23,6 +23,8 @@ def test_the_default_profile_is_that_of_the_contract_and_has_no_faults() -> None
     [
         pytest.param([], id="none"),
         pytest.param([ClassSpec("A", 10)], id="no default"),
+        pytest.param([ClassSpec("A", 0, True)], id="no share"),
+        pytest.param([ClassSpec("", 10, True)], id="no name"),
         pytest.param([ClassSpec("A", 60, True), ClassSpec("B", 60)], id="more than all"),
         pytest.param([ClassSpec("A", 10, True), ClassSpec("a", 10)], id="two of one name"),
         pytest.param([ClassSpec("A", 10, True), ClassSpec("B", 10, True)], id="two defaults"),
@@ -39,6 +41,11 @@ def test_bad_classes_are_refused(classes: list[ClassSpec]) -> None:
         pytest.param(FilterSpec("All"), id="no condition"),
         pytest.param(FilterSpec("None", dscp=46), id="no such class"),
         pytest.param(FilterSpec("All", ports="80,22"), id="ports not ascending"),
+        pytest.param(FilterSpec("All", protocol="dccp"), id="no such protocol"),
+        pytest.param(FilterSpec("All", ip_version="5"), id="no such version"),
+        pytest.param(FilterSpec("All", dscp=64), id="no such DSCP"),
+        pytest.param(FilterSpec("All", network="10.0.0.1/8"), id="host bits"),
+        pytest.param(FilterSpec("All", max_flow_size=0), id="flow of nothing"),
         pytest.param(FilterSpec("All", protocol="gre", ports="22"), id="ports of gre"),
         pytest.param(
             FilterSpec("All", min_packet_size=500, max_packet_size=40), id="max below min"

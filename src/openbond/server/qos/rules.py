@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 MAX_CLASSES = 16
 MAX_FILTERS = 256
 MAX_PORTS = 32
+IP_VERSIONS = ("any", "4", "6")
+PROTOCOLS = ("any", "tcp", "udp", "icmp", "gre", "esp", "ah", "sctp")
 WITH_PORTS = frozenset({"any", "tcp", "udp", "sctp"})
+MAX_MARGIN_PERMILLE = 500
+MAX_NAME = 64
+# What a number of a filter may be: lowest and highest (sizes in bytes, rate in packets/s).
+LIMITS: dict[str, tuple[int, int]] = {
+    "dscp": (0, 63),
+    "min_packet_size": (1, 65535),
+    "max_packet_size": (1, 65535),
+    "min_flow_size": (1, 10**12),
+    "max_flow_size": (1, 10**12),
+    "max_packet_rate": (1, 1_000_000),
+}
 
 NO_CLASS = "A profile has 1 to 16 classes."
 TOO_MANY_FILTERS = "A profile has at most 256 filters."
@@ -17,6 +31,12 @@ NO_CONDITION = "Filter {position} has no condition."
 NO_SUCH_CLASS = "Filter {position} names the class {name!r}, which the profile does not have."
 BAD_PORTS = "Filter {position}: give up to 32 ports or ranges, ascending, such as 22,5060-5061."
 PORTS_WITHOUT_PROTOCOL = "Filter {position}: ports need protocol tcp, udp, sctp or any."
+BAD_MARGIN = "The overhead margin is 0 to 50 %, with one decimal."
+BAD_SHARE = "Class {name!r}: the bandwidth is 1 to 100 %."
+BAD_NAME = "A name has 1 to 64 characters."
+BAD_WORD = "Filter {position}: {what} is one of {words}."
+BAD_NETWORK = "Filter {position}: {network!r} is no network such as 192.0.2.0/24."
+OUT_OF_LIMITS = "Filter {position}: {what} is {low} to {high}."
 MAX_BELOW_MIN = "Filter {position}: the largest {what} is below the smallest."
 
 
@@ -115,6 +135,8 @@ def faults_of_classes(classes: Sequence[ClassSpec]) -> list[str]:
     total = sum(one.bandwidth for one in classes)
     if total > 100:
         faults.append(TOO_MUCH.format(sum=total))
+    faults += [BAD_SHARE.format(name=one.name) for one in classes if not 1 <= one.bandwidth <= 100]
+    faults += [BAD_NAME for one in classes if not 1 <= len(one.name) <= MAX_NAME]
     names = [one.name.lower() for one in classes]
     faults += [TWICE.format(name=one.name) for one in classes if names.count(one.name.lower()) > 1]
     return faults
@@ -135,8 +157,13 @@ def is_port_list(text: str) -> bool:
     return len(parts) <= MAX_PORTS
 
 
+def is_margin(permille: int) -> bool:
+    """Report whether an overhead margin, in tenths of a percent, is allowed."""
+    return 0 <= permille <= MAX_MARGIN_PERMILLE
+
+
 def _faults_of_filter(one: FilterSpec, position: int, names: set[str]) -> list[str]:
-    faults = []
+    faults = [*_faults_of_words(one, position), *_faults_of_numbers(one, position)]
     if not one.has_condition:
         faults.append(NO_CONDITION)
     if one.target.lower() not in names:
@@ -145,10 +172,43 @@ def _faults_of_filter(one: FilterSpec, position: int, names: set[str]) -> list[s
         faults.append(BAD_PORTS)
     if one.ports and one.protocol not in WITH_PORTS:
         faults.append(PORTS_WITHOUT_PROTOCOL)
-    for what, low, high in (
+    return [fault.format(position=position, name=one.target) for fault in faults]
+
+
+def _faults_of_words(one: FilterSpec, position: int) -> list[str]:
+    faults = [
+        BAD_WORD.format(position=position, what=what, words=", ".join(words))
+        for what, word, words in (
+            ("ip_version", one.ip_version, IP_VERSIONS),
+            ("protocol", one.protocol, PROTOCOLS),
+        )
+        if word not in words
+    ]
+    if len(one.name) > MAX_NAME:
+        faults.append(BAD_NAME)
+    if one.network is not None and not _is_network(one.network):
+        faults.append(BAD_NETWORK.format(position=position, network=one.network))
+    return faults
+
+
+def _faults_of_numbers(one: FilterSpec, position: int) -> list[str]:
+    faults = []
+    for what, (low, high) in LIMITS.items():
+        number: int | None = getattr(one, what)
+        if number is not None and not low <= number <= high:
+            faults.append(OUT_OF_LIMITS.format(position=position, what=what, low=low, high=high))
+    for what, least, most in (
         ("packet size", one.min_packet_size, one.max_packet_size),
         ("flow size", one.min_flow_size, one.max_flow_size),
     ):
-        if low is not None and high is not None and high < low:
+        if least is not None and most is not None and most < least:
             faults.append(MAX_BELOW_MIN.format(position=position, what=what))
-    return [fault.format(position=position, name=one.target) for fault in faults]
+    return faults
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

@@ -1,5 +1,8 @@
 """Reads of QoS profiles, from who asks."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+
 from django.db.models import QuerySet
 
 from openbond.server.spaces.models import Space
@@ -7,7 +10,8 @@ from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
 
-from .models import QosProfile
+from .models import QosClass, QosFilter, QosProfile
+from .rules import ClassSpec, FilterSpec
 
 
 def qos_profiles_visible_to(viewer: Viewer) -> QuerySet[QosProfile]:
@@ -24,3 +28,24 @@ def is_qos_profile_usable_in(*, profile: QosProfile, space: Space) -> bool:
 def qos_profile_statistics(space: Space) -> RollUp:
     """Return `count` of the profiles of a space and below."""
     return roll_up(QosProfile.objects.all(), space=space, counts={"count": ALL})
+
+
+def parts_of_profiles(profile_ids: Sequence[int]) -> tuple[QuerySet[QosClass], QuerySet[QosFilter]]:
+    """Return the classes and the filters of profiles, each in its order; none read yet."""
+    classes = QosClass.objects.filter(profile__in=profile_ids).order_by("position")
+    filters = QosFilter.objects.filter(profile__in=profile_ids).order_by("position")
+    return classes, filters
+
+
+def parts_of(profile: QosProfile) -> tuple[tuple[ClassSpec, ...], tuple[FilterSpec, ...]]:
+    """Return the classes and filters of a profile as values, in their order."""
+    classes = tuple(
+        ClassSpec(name=row.name, bandwidth=row.bandwidth, is_default=row.is_default)
+        for row in profile.classes.order_by("position")
+    )
+    names = [field.name for field in fields(FilterSpec) if field.name != "target"]
+    filters = tuple(
+        FilterSpec(target=row.target.name, **{name: getattr(row, name) for name in names})
+        for row in profile.filters.order_by("position").select_related("target")
+    )
+    return classes, filters

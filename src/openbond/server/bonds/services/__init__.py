@@ -37,7 +37,7 @@ from .mobile_profiles import (
     delete_mobile_provider_profile,
     update_mobile_provider_profile,
 )
-from .qos_profiles import update_qos_profile
+from .qos_profiles import replace_qos_parts, update_qos_profile
 from .routes import RouteChanges, RouteOptions, create_route, delete_route, update_route
 from .spaces import update_space
 
@@ -70,6 +70,7 @@ __all__ = [
     "detect_mtus",
     "move_bond",
     "renew_lease",
+    "replace_qos_parts",
     "restart_bond",
     "restore_to_primary",
     "update_aggregator",
