@@ -1,12 +1,26 @@
 """Reads of spaces and people; the first argument is who asks."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from .models import ApiToken, Group, Space, SpaceClosure, User
+from openbond.server.system.models import AuditEntry
+from openbond.server.system.selectors import audit_entries
+
+from .models import (
+    BRANDING_KEYS,
+    SUPPORT_KEYS,
+    ApiToken,
+    Group,
+    GroupGrant,
+    Space,
+    SpaceClosure,
+    User,
+)
 from .roll_ups import ALL, RollUp, roll_up
 from .rules import Sharing, shared_from
 from .viewer import Viewer
@@ -59,10 +73,58 @@ def groups_visible_to(viewer: Viewer) -> QuerySet[Group]:
     return counted.prefetch_related("grants")
 
 
+def groups_by_user(user_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Return the ids of the groups that users are in, ascending, by the id of the user."""
+    memberships = User.groups.through.objects.filter(user__in=user_ids).order_by("group_id")
+    found: dict[int, list[int]] = {}
+    for user_id, group_id in memberships.values_list("user_id", "group_id"):
+        found.setdefault(user_id, []).append(group_id)
+    return found
+
+
+def members_visible_to(viewer: Viewer, group_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Return the ids of the users within reach that are in groups, by the id of the group."""
+    memberships = User.groups.through.objects.filter(
+        viewer.in_reach("user__space"), group__in=group_ids
+    )
+    found: dict[int, list[int]] = {}
+    for user_id, group_id in memberships.order_by("user_id").values_list("user_id", "group_id"):
+        found.setdefault(group_id, []).append(user_id)
+    return found
+
+
+def is_granting(code: str) -> Q:
+    """Return the condition that a group grants a code; the built-in group grants all."""
+    granting = GroupGrant.objects.filter(code=code).values("group_id")
+    return Q(is_builtin=True) | Q(pk__in=granting)
+
+
 def sharing_of(space: Space) -> Sharing:
     """Return the ids of spaces above whose objects are usable in `space` (api-v3 00-general 11)."""
     above = SpaceClosure.objects.filter(descendant=space).order_by("depth")
     return shared_from([row.ancestor for row in above.select_related("ancestor")])
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a space shows of itself; every key has the nearest ancestor's value, or ""."""
+
+    branding: dict[str, str]
+    support: dict[str, str]
+
+
+def inherited_looks(viewer: Viewer) -> Looks:
+    """Return the looks of the viewer's home space, with what it has from above."""
+    above = SpaceClosure.objects.filter(descendant=viewer.space_id).order_by("depth")
+    upwards = [row.ancestor for row in above.select_related("ancestor")]
+    return Looks(
+        branding={key: _nearest(key, [s.branding for s in upwards]) for key in BRANDING_KEYS},
+        support={key: _nearest(key, [s.support for s in upwards]) for key in SUPPORT_KEYS},
+    )
+
+
+def _nearest(key: str, upwards: list[dict[str, str]]) -> str:
+    return next((looks[key] for looks in upwards if looks.get(key)), "")
 
 
 def is_descendant(*, below: Space, above: Space) -> bool:
@@ -91,3 +153,8 @@ def user_statistics(space: Space) -> RollUp:
     """Return `count` and `active` of the users of a space and below."""
     counts = {"count": ALL, "active": Q(active=True)}
     return roll_up(User.objects.all(), space=space, counts=counts)
+
+
+def audit_visible_to(viewer: Viewer) -> QuerySet[AuditEntry]:
+    """Return what was changed in the reach; what belongs to no space only the root sees."""
+    return audit_entries().filter(viewer.in_reach())

@@ -1,8 +1,33 @@
 """Reads of the installation's own rows."""
 
-from .models import Settings
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from .models import AuditEntry, Settings
 
 
 def current_settings() -> Settings:
     """Return the settings; the defaults where none were ever written."""
     return Settings.objects.filter(pk=1).first() or Settings(pk=1)
+
+
+def audit_entries(
+    *,
+    kind: str = "",
+    object_id: int | None = None,
+    actor: str = "",
+    since: datetime | None = None,
+) -> QuerySet[AuditEntry]:
+    """Return what was changed, newest first: of one kind, one object, by one actor, since a time.
+
+    `actor` is an e-mail address, in any case.
+    """
+    entries = AuditEntry.objects.select_related("space").order_by("-id")
+    if kind:
+        entries = entries.filter(kind=kind)
+    if object_id is not None:
+        entries = entries.filter(object_id=object_id)
+    if actor:
+        entries = entries.filter(actor_name__iexact=actor)
+    return entries if since is None else entries.filter(at__gte=since)

@@ -90,6 +90,11 @@ def record(
     )
 
 
+def forget_audit(*, before: datetime) -> None:
+    """Delete entries that have been kept long enough."""
+    AuditEntry.objects.filter(at__lt=before).delete()
+
+
 def _fitting(row: Settings, changes: SettingsChanges, *, now: datetime) -> Change:
     sent = dict(changes)
     faults = faults_of_settings(
