@@ -290,6 +290,12 @@ def test_the_mss_clamp_follows_the_inner_mtu() -> None:
     assert [str(step) for step in found.steps] == ["set link tun7 mtu 1336", "set packet filter"]
 
 
+def test_a_tcp_proxy_that_is_not_built_yet_is_a_warning() -> None:
+    desired = desired_for(bonder(bond(legs=[static_leg()], tcp_proxy=True)), FACTS)
+
+    assert desired.warnings == (("bond 7", "tcp_proxy_unavailable: TCP is carried as without it"),)
+
+
 # -------------------------------------------------------------------------------- the difference
 
 

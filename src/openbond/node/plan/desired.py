@@ -56,6 +56,8 @@ def tunnel_address(bond: BondConfig, kind: NodeKind) -> IPv4Interface:
 
 def _wish_bond(wishes: Wishes, kind: NodeKind, bond: BondConfig, facts: Facts) -> None:
     about, name = f"bond {bond.id}", device_of(bond.id)
+    if bond.tcp_proxy:
+        wishes.warn(about, "tcp_proxy_unavailable: TCP is carried as without it")
     wishes.device(Device(name), about)
     wishes.setting(LinkMtu(name, inner_mtu(bond, facts)), about)
     wishes.setting(LinkUp(name, True), about)
