@@ -3,9 +3,6 @@
 from django.core.management.base import CommandError
 
 from openbond.server.spaces.models import User
-from openbond.server.system.actors import Actor
-
-COMMAND_LINE = Actor(user_id=None, name="command line", origin="command line")
 
 
 def user_of(email: str) -> User:

@@ -15,13 +15,14 @@ from openbond.server.system.backups import kept_backups, make_backup
 from openbond.server.system.backups.keeping import has_room_for_two
 from openbond.server.system.models import Alert
 from openbond.server.system.selectors import current_settings
+from openbond.server.system.services import forget_audit
 from openbond.wire.canonical import canonical_bytes, content_hash
 
 from .models import EndReason, Enrolment, NodeEvent, PublishedConfig
 from .publish import content_of
 from .rows import peers_of
 
-# How long rows are kept (behaviour 1.4, 1.9, 3.9).
+# How long rows are kept (behaviour 1.4, 1.9, 3.9, 6.5).
 APPLIED_KEPT = timedelta(days=7)
 HISTORY_KEPT = timedelta(days=400)
 # A nightly backup is missed when the newest is older than a day and an hour.
@@ -57,6 +58,7 @@ def purge(*, now: datetime) -> None:
     forget_changes(before=now - HISTORY_KEPT)
     NodeEvent.objects.filter(at__lt=now - HISTORY_KEPT).delete()
     Alert.objects.filter(last__lt=now - HISTORY_KEPT).delete()
+    forget_audit(before=now - HISTORY_KEPT)
 
 
 def back_up(*, now: datetime) -> None:

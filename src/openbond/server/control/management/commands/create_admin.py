@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from openbond.server.control.by_hand import COMMAND_LINE
 from openbond.server.errors import InvalidFields
 from openbond.server.spaces.models import Group, Space
 from openbond.server.spaces.services import create_user
+from openbond.server.system.actors import COMMAND_LINE
 
 
 class Command(BaseCommand):

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from openbond.server.control.by_hand import COMMAND_LINE, user_of
+from openbond.server.control.by_hand import user_of
 from openbond.server.errors import InvalidFields
 from openbond.server.spaces.services import update_user
+from openbond.server.system.actors import COMMAND_LINE
 
 
 class Command(BaseCommand):

@@ -6,10 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from openbond.server.control.by_hand import COMMAND_LINE, user_of
+from openbond.server.control.by_hand import user_of
 from openbond.server.errors import InvalidFields
 from openbond.server.spaces.models import ApiToken
 from openbond.server.spaces.services import create_token, delete_token
+from openbond.server.system.actors import COMMAND_LINE
 
 
 class Command(BaseCommand):
