@@ -22,7 +22,7 @@ from openbond.server.control.schedule import Every
 from openbond.server.control.upkeep import compare_configs, expire_certificates, purge
 from openbond.server.fleet.models import ConfigUpdate, Tombstone
 from openbond.server.measurement.models import LegChange
-from openbond.server.system.models import Alert
+from openbond.server.system.models import Alert, AuditEntry
 
 from .conftest import SECOND, Fleet
 from .machine import Machine
@@ -191,3 +191,14 @@ def test_a_task_that_another_server_runs_is_left_to_it(transactional_db: None) -
 
     assert DONE == []
     assert settings.TASKS["default"]["BACKEND"] == "django_tasks_db.DatabaseBackend"
+
+
+def test_the_audit_is_kept_for_400_days(fleet: Fleet) -> None:
+    written = AuditEntry.objects.count()
+
+    purge(now=fleet.now + timedelta(days=399))
+    kept = AuditEntry.objects.count()
+    purge(now=fleet.now + timedelta(days=401))
+
+    assert kept == written > 0
+    assert not AuditEntry.objects.exists()
