@@ -114,7 +114,7 @@ def test_no_leg_is_given_more_than_its_speed() -> None:
 
 
 def test_a_lone_packet_takes_the_leg_where_it_arrives_first() -> None:
-    internet = up({1: Line(100, 0.040), 2: Line(20, 0.010)})
+    internet = up({1: Line(60, 0.030), 2: Line(50, 0.010)})
     sent_at = internet.now
 
     internet.send(SITE, plain_read(small_udp(100)))
@@ -122,6 +122,42 @@ def test_a_lone_packet_takes_the_leg_where_it_arrives_first() -> None:
 
     (came_at, _), *_ = internet.delivered[FAR]
     assert came_at - sent_at < 0.012
+
+
+def test_light_load_stays_on_the_best_leg_and_heavy_load_spills_to_an_unlike_one() -> None:
+    internet = up({1: Line(100, 0.010), 2: Line(20, 0.005)})
+    before = internet.carried.copy()
+
+    stream(internet, SITE, mbps=50, seconds=1.0)
+    internet.run(1.0)
+    light = internet.carried[SITE, 2] - before[SITE, 2]
+    stream(internet, SITE, mbps=115, seconds=1.0)
+    internet.run(1.0)
+    heavy = internet.carried[SITE, 2] - before[SITE, 2] - light
+
+    assert light * 8 < 50e3  # control messages
+    assert heavy * 8 > 10e6
+    report = internet.bonds[SITE].report()
+    assert [leg.spill_reason for leg in report.legs] == [
+        "",
+        "spill only, leg 1 is 5.0 times as fast",
+    ]
+
+
+def test_a_lossy_leg_takes_nothing_of_a_flow_that_runs_on_a_good_one() -> None:
+    internet = up({1: Line(20, 0.010), 2: Line(20, 0.010, loss=0.05)})
+    for _ in range(12):  # until the loss is known
+        stream(internet, SITE, mbps=5, seconds=1.0)
+        internet.run(1.0)
+    before, began = internet.carried.copy(), internet.now
+    stream(internet, SITE, mbps=19, seconds=2.0)
+    internet.run(2.0)
+    first_flow = internet.carried[SITE, 2] - before[SITE, 2]
+
+    assert "loses" in internet.bonds[SITE].report().legs[1].spill_reason
+    assert first_flow * 8 < 100e3
+    got = numbers(internet.packets(FAR, since=began + 0.1))
+    assert got == sorted(got)
 
 
 def test_a_cut_leg_under_load_silences_a_steady_stream_for_less_than_a_quarter_second() -> None:
@@ -166,7 +202,7 @@ def test_a_mended_leg_carries_again_with_nobodys_help() -> None:
 
 
 def test_losses_of_one_leg_are_repaired_over_the_others_within_the_hold() -> None:
-    internet = up({1: Line(50, 0.020), 2: Line(50, 0.004, loss=0.02)})
+    internet = up({1: Line(50, 0.020), 2: Line(50, 0.004, loss=0.008)})
 
     sent = stream(internet, SITE, mbps=80, seconds=1.0)
     internet.run(1.5)

@@ -20,6 +20,7 @@ from .cookies import Address
 from .counters import DROPPED
 from .delays import relative_delays
 from .events import Event, InnerMtuChanged, PathMtuFound
+from .guards import Guards, LegFacts, Use
 from .inbound import Inbound
 from .join import Joiner, Write
 from .late import LateMeter
@@ -32,7 +33,7 @@ from .outbound import Outbound
 from .reorder import HOLD_LEAST, Order
 from .repair import ROOM, Outbox
 from .runs import Run
-from .settings import BondSettings, LinkMode, Security
+from .settings import BondSettings, Distribution, LinkMode, Security
 from .status import BondReport, LegReport
 
 # How often, while packets move, the legs are asked for control messages; how often eligibility is
@@ -74,6 +75,7 @@ class Bond:
         self._inbounds: dict[int, Inbound] = {}
         self._late_meters: dict[int, LateMeter] = {}
         self._eligible: list[LegQueue] = []
+        self._guards = Guards()
         self._events: deque[Event] = deque()
         self._attend_at = now
         self._look_at = now
@@ -148,6 +150,7 @@ class Bond:
         if self._delays_at <= now:
             self._renew_delays(now)
             self._renew_late_shares()
+            self._judge(now)
         if self._look_at <= now:
             self._look(now)
         self._order.handle_timer(now)
@@ -216,6 +219,7 @@ class Bond:
             del self._inbounds[leg_id], self._late_meters[leg_id]
         self._renew_delays(now)
         self._look(now)
+        self._judge(now)
         self._renew_inner_mtu()
 
     def _be_busy(self, now: float) -> None:
@@ -233,14 +237,21 @@ class Bond:
             queue.pacer.bps = queue.end.speed_in_force
         before = self._eligible
         self._eligible = [self._queues[end.id] for end in self._legs.eligible(now)]
-        self._outbound.set_legs(list(self._queues.values()), self._eligible)
         if self._eligible == before:
             return
+        self._judge(now)
         for queue in before:
             if queue not in self._eligible:
                 self._outbound.take_back(queue, now)
                 self._outbound.repair(queue.outbox.unheard(now), now)
         self._renew_delays(now)
+
+    def _judge(self, now: float) -> None:
+        """Say which of the eligible legs are full legs; round robin knows no others."""
+        uses: dict[int, Use] = {}
+        if self.settings.distribution is Distribution.IDMPQ:
+            uses = self._guards.judge([_facts(queue) for queue in self._eligible], now)
+        self._outbound.set_legs(list(self._queues.values()), self._eligible, uses)
 
     def _renew_delays(self, now: float) -> None:
         """Take the delays of both directions: for distribution, and for the hold in force."""
@@ -319,7 +330,7 @@ class Bond:
             jitter=end.jitter,
             loss=end.send_loss,
             adapted_bps=end.adapted_bps,
-            spill_reason="",
+            spill_reason=self._guards.words(leg_id) if queue in self._eligible else "",
             peer=end.address,
             counters={
                 "sent_datagrams": queue.datagrams,
@@ -333,3 +344,15 @@ class Bond:
                 **{DROPPED + why: count for why, count in inbound.drops.items()},
             },
         )
+
+
+def _facts(queue: LegQueue) -> LegFacts:
+    end = queue.end
+    return LegFacts(
+        leg_id=queue.id,
+        bps=queue.pacer.bps,
+        rtt=end.smoothed_rtt,
+        delay=queue.delay,
+        loss=end.send_loss,
+        late=end.dialogue.peer_late_share,
+    )

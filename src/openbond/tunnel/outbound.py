@@ -9,12 +9,14 @@ from collections.abc import Iterable, Sequence
 from math import inf
 
 from .flows import FlowNumbers
+from .guards import Use
 from .leg_queue import LegQueue
 from .parcels import Parcel
 from .runs import Run
 from .scheduler import EarliestArrival, Scheduler, WeightedRoundRobin, with_room
 from .segments import Cutter
 from .settings import BondSettings, Distribution
+from .spill import Spill
 
 # A leg's queue holds twice the delta, within these; seconds of its speed (behaviour 2.9).
 QUEUE_LEAST, QUEUE_MOST = 0.020, 0.100
@@ -34,6 +36,7 @@ class Outbound:
         self._queues: Sequence[LegQueue] = ()
         self._eligible: Sequence[LegQueue] = ()
         self._bound = QUEUE_LEAST
+        self._spill = Spill()
         self._scheduler: Scheduler
         self.reconfigure(settings)
 
@@ -48,10 +51,13 @@ class Outbound:
         """Take the smallest path MTU of the legs, in bytes of the outer packet."""
         self._cutter.set_path_mtu(path_mtu)
 
-    def set_legs(self, queues: Sequence[LegQueue], eligible: Sequence[LegQueue]) -> None:
-        """Take the legs, and those that may carry data now."""
+    def set_legs(
+        self, queues: Sequence[LegQueue], eligible: Sequence[LegQueue], uses: dict[int, Use]
+    ) -> None:
+        """Take the legs, those that may carry data now, and what each of them may be given."""
         self._queues = queues
         self._eligible = eligible
+        self._spill.set_legs(eligible, uses)
 
     def set_delta(self, delta: float) -> None:
         """Take how much the delays of the eligible legs differ, in seconds."""
@@ -98,19 +104,37 @@ class Outbound:
 
     def _distribute(self, now: float) -> None:
         backlog, choose = self._backlog, self._scheduler.choose
+        spill = self._spill
         while backlog:
-            legs = with_room(self._eligible, self._bound, now)
+            spill.look(now)
+            came_at, parcel = backlog[0]
+            kept = spill.kept_on(parcel, now)
+            if kept is not None:
+                self._give_kept(kept, now)
+                continue
+            legs = with_room(spill.legs_for(parcel, now), self._bound, now)
             if not legs:
                 return
-            came_at, parcel = backlog[0]
             leg, count = choose(parcel, legs, now)
             first, rest = parcel.split(count)
             leg.enqueue(first)
+            spill.on_given(parcel, leg, now)
             self._backlog_octets -= first.octets
             if rest is None:
                 backlog.popleft()
             else:
                 backlog[0] = (came_at, rest)
+
+    def _give_kept(self, leg: LegQueue, now: float) -> None:
+        """Queue the next parcel on the one leg that its flow stays on; too long a queue drops it,
+        so that it does not keep the parcels behind it waiting.
+        """
+        if leg.wait(now) > QUEUE_MOST:
+            self._drop_oldest()
+            return
+        _, parcel = self._backlog.popleft()
+        self._backlog_octets -= parcel.octets
+        leg.enqueue(parcel)
 
     def _drop_oldest(self) -> None:
         _, parcel = self._backlog.popleft()
