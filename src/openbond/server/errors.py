@@ -64,6 +64,41 @@ class TuningInProgress(Refused):
     words = "A tuning of the bond is queued or running."
 
 
+class LegNotActive(Refused):
+    code = "leg_not_active"
+    words = "The leg's link mode is not active."
+
+
+class AlreadyFinished(Refused):
+    code = "already_finished"
+    words = "The tuning has already ended."
+
+
+class NotFinished(Refused):
+    code = "not_finished"
+    words = "The tuning has not ended yet."
+
+
+class NotSuccessful(Refused):
+    code = "not_successful"
+    words = "The tuning failed or was cancelled; it recommends nothing."
+
+
+class NoRecommendations(Refused):
+    code = "no_recommendations"
+    words = "The tuning recommends no change."
+
+
+class AlreadyDecided(Refused):
+    code = "already_decided"
+    words = "The recommendations have already been decided on."
+
+
+class Outdated(Refused):
+    code = "outdated"
+    words = "A leg that the recommendations name is gone."
+
+
 class NoTunnelSubnet(Refused):
     code = "no_tunnel_subnet"
     words = "The tunnel network has no free subnet left. Delete unused bonds or enlarge it."

@@ -7,10 +7,9 @@ from django.db import transaction
 from django.db.models import Max
 
 from openbond.server.bonds.models import Bond, Leg
+from openbond.server.measurement.models import LegChange, LegWatch
+from openbond.server.measurement.rules import Change, Source, changes_to_record
 from openbond.wire.states import LinkMode, ShownState
-
-from .models import LegChange, LegWatch
-from .rules import Change, Source, changes_to_record
 
 
 @transaction.atomic

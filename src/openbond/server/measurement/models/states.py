@@ -7,8 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from openbond.server.bonds.models import Leg
-
-from .rules import Source
+from openbond.server.measurement.rules import Source
 
 SOURCES = [(source.value, source.value) for source in Source]
 

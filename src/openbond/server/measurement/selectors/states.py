@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from django.db.models import Max, Q
 
 from openbond.server.bonds.models import Leg, LegReport
+from openbond.server.measurement.models import LegChange
+from openbond.server.measurement.rules import HISTORY, Change, Interval, Source, fresh, history
 from openbond.wire.states import ShownState
-
-from .models import LegChange
-from .rules import HISTORY, Change, Interval, Source, fresh, history
 
 
 def state_history(leg: Leg, *, now: datetime, timeout: timedelta) -> list[Interval]:

@@ -1,0 +1,27 @@
+"""What may be tested and tuned, and how a test is told in words (api-v3 05-performance 1, 2)."""
+
+from openbond.wire.states import ShownState
+
+# States of the column "can be tested and tuned" of api-v3 03-legs 4.
+TESTABLE = frozenset(
+    {
+        ShownState.UP.value,
+        ShownState.ADJUSTED.value,
+        ShownState.UNHEALTHY.value,
+        ShownState.FAILOVER.value,
+    }
+)
+NOT_TESTABLE = "Only legs that are active and up can be tested."
+
+
+def described(
+    *, protocol: str, direction: str, length: int, rate_limit_kbps: int | None, concurrency: int
+) -> str:
+    """Return a test in words, e.g. `TCP download, 10 s, no rate limit, 1 stream`."""
+    streams = "1 stream" if concurrency == 1 else f"{concurrency} streams"
+    limit = "no rate limit" if rate_limit_kbps is None else f"limit {_mbit(rate_limit_kbps)} Mbit/s"
+    return f"{protocol.upper()} {direction}, {length} s, {limit}, {streams}"
+
+
+def _mbit(kbps: int) -> str:
+    return f"{kbps / 1000:.3f}".rstrip("0").rstrip(".")

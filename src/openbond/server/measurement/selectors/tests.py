@@ -1,0 +1,38 @@
+"""Reads of speed tests and tunings, from who asks."""
+
+from collections.abc import Sequence
+
+from django.db.models import Q, QuerySet
+
+from openbond.server.measurement.models import SpeedTest, Tuning
+from openbond.server.spaces.models import Space
+from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
+from openbond.server.spaces.viewer import Viewer
+
+
+def speed_tests_visible_to(viewer: Viewer) -> QuerySet[SpeedTest]:
+    return SpeedTest.objects.filter(viewer.in_reach("bond__space"))
+
+
+def bond_tunings_visible_to(viewer: Viewer) -> QuerySet[Tuning]:
+    return Tuning.objects.filter(viewer.in_reach("bond__space"), leg__isnull=True)
+
+
+def leg_tunings_visible_to(viewer: Viewer) -> QuerySet[Tuning]:
+    return Tuning.objects.filter(viewer.in_reach("bond__space"), leg__isnull=False)
+
+
+def tests_of_tunings(tuning_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Return the ids of the speed tests that tunings ran, by the id of the tuning."""
+    tests = SpeedTest.objects.filter(tuning__in=tuning_ids).order_by("id")
+    found: dict[int, list[int]] = {}
+    for tuning_id, test_id in tests.values_list("tuning_id", "id"):
+        if tuning_id is not None:
+            found.setdefault(tuning_id, []).append(test_id)
+    return found
+
+
+def speed_test_statistics(space: Space) -> RollUp:
+    """Return `count`, `leg` and `bond` (by target) of the tests in a space and below."""
+    counts = {"count": ALL, "leg": Q(leg__isnull=False), "bond": Q(leg__isnull=True)}
+    return roll_up(SpeedTest.objects.all(), space=space, counts=counts, path="bond__space")

@@ -1,0 +1,74 @@
+"""Writes to speed tests. They wait in the queue until a node takes them (api-v3 05 1.2)."""
+
+from datetime import timedelta
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+from django.utils import timezone
+
+from openbond.server.bonds.models import Bond, Leg
+from openbond.server.bonds.selectors import state_of_leg
+from openbond.server.errors import InvalidFields
+from openbond.server.measurement.models import Direction, Protocol, SpeedTest
+from openbond.server.measurement.rules.tests import NOT_TESTABLE, TESTABLE, described
+from openbond.server.system.actors import Actor
+from openbond.server.system.changes import Change, shown_values
+from openbond.server.system.selectors import current_settings
+from openbond.server.system.services import record
+from openbond.wire.states import LinkMode
+
+SHOWN = ("protocol", "direction", "length", "rate_limit_kbps", "concurrency")
+
+
+class SpeedTestOptions(TypedDict, total=False):
+    """`length` in seconds; `rate_limit_kbps` None is no limit."""
+
+    protocol: str
+    direction: str
+    length: int
+    rate_limit_kbps: int | None
+    concurrency: int
+
+
+@transaction.atomic
+def create_speed_test(
+    *, by: Actor, bond: Bond, leg: Leg | None = None, **options: Unpack[SpeedTestOptions]
+) -> SpeedTest:
+    """Queue a test of a bond, or of one of its legs. Raises InvalidFields."""
+    now = timezone.now()
+    if leg is not None and not _is_testable(leg):
+        raise InvalidFields.one("leg", NOT_TESTABLE)
+    owner = Bond.objects.select_related("bonder", "current_aggregator").get(pk=bond.pk)
+    test = SpeedTest(bond=owner, leg=leg, submitted=now, created=now, modified=now, **options)
+    test.description = described(
+        protocol=Protocol(test.protocol).value,
+        direction=Direction(test.direction).value,
+        length=test.length,
+        rate_limit_kbps=test.rate_limit_kbps,
+        concurrency=test.concurrency,
+    )
+    test.aggregator = owner.current_aggregator
+    test.bonder_version = owner.bonder.version
+    test.aggregator_version = owner.current_aggregator.version
+    test.bond_configuration = None if leg else _configuration(owner)
+    test.save(force_insert=True)
+    change = Change(after=shown_values(test, SHOWN))
+    record(by=by, action="create", row=test, change=change, now=now, space_id=owner.space_id)
+    return test
+
+
+def _is_testable(leg: Leg) -> bool:
+    since = timezone.now() - timedelta(seconds=current_settings().node_status_timeout)
+    active = Leg.objects.filter(pk=leg.pk, link_mode=LinkMode.ACTIVE.value)
+    return active.alias(state=state_of_leg(since=since)).filter(state__in=TESTABLE).exists()
+
+
+def _configuration(bond: Bond) -> dict[str, object]:
+    """Return what a bond test is made under; speeds in kbit/s."""
+    columns = ("id", "link_mode", "failover", "down_kbps", "up_kbps")
+    return {
+        "packet_distribution": bond.packet_distribution,
+        "compression": bond.compression,
+        "reorder_max_hold": bond.reorder_max_hold,
+        "legs": list(Leg.objects.filter(bond=bond).order_by("id").values(*columns)),
+    }
