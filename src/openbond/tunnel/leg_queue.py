@@ -33,7 +33,6 @@ class LegQueue:
         self.repaired = 0
         self.is_blocked = False  # the socket takes nothing more for now
         self._queue: deque[Parcel] = deque()
-        self._was_idle = True  # nothing waited since the last turn
         self._queued = 0  # octets
 
     def wait(self, now: float) -> float:
@@ -75,8 +74,6 @@ class LegQueue:
         if not queue or keypair is None or address is None or self.is_blocked:
             return []
         builder = RunBuilder(self.id, address)
-        if self._was_idle:
-            pacer.begin(now)
         octets_before, datagrams_before = self.octets, self.datagrams
         while queue and (room := pacer.room(now)):
             parcel = queue.popleft()
@@ -90,7 +87,6 @@ class LegQueue:
             outer = builder.add(parcel, keypair, first) + parcel.count * OUTER_IPV4
             pacer.charge(outer, now)
             self._note(parcel, keypair.peer_index, first, outer, now)
-        self._was_idle = not queue
         if builder.runs:
             octets, count = self.octets - octets_before, self.datagrams - datagrams_before
             self.end.on_data_sent(keypair.next_sequence - 1, now, octets, count)

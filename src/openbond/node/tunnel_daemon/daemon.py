@@ -39,6 +39,7 @@ from openbond.node.daemon_messages import (
     socket_path,
 )
 from openbond.node.errors import NodeError
+from openbond.node.linux.priority import go_before_others
 from openbond.node.linux.privileges import drop_privileges
 from openbond.node.linux.tun import open_tun
 from openbond.node.locks import held
@@ -71,6 +72,7 @@ def run(root: Path, bond_id: int, *, plain: bool = False) -> None:
     lock = root / "run" / "bonding" / f"tun{bond_id}.lock"
     with held(lock, f"tunnel daemon of bond {bond_id}"):
         daemon = Daemon(root, bond_id, plain=plain)
+        go_before_others()
         left = drop_privileges()
         if left:
             log.warning("privileges are left", bond=bond_id, what=left)
