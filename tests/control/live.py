@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 PASSWORD = "a-long-enough-one"
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 120
 
 
 def free_port() -> int:
@@ -127,6 +127,7 @@ class LiveServer:
             text=True,
             env=self.all_environment(),
             check=False,
+            timeout=PATIENCE_SECONDS,
         )
         assert (done.returncode != 0) is fails, done.stdout
         return done.stdout

@@ -1,6 +1,7 @@
 """A real server over HTTPS, and a machine that enrols, polls, applies and reports for real."""
 
 import asyncio
+import shutil
 import subprocess
 import threading
 import time
@@ -31,12 +32,13 @@ from openbond.wire.exchange import (
 )
 from openbond.wire.reports import ConfigApplied
 
-from .live import PASSWORD, LiveServer
+from .live import PATIENCE_SECONDS, LiveServer
 from .machine import VERSION, Machine, checked_content
 
 T = TypeVar("T")
+Servers = type[LiveServer]
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live.start()
     yield live
     live.stop()
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    """Makes servers that end with the test, whatever becomes of it."""
+    begun: list[LiveServer] = []
+
+    class Stopped(LiveServer):
+        def start(self) -> None:
+            begun.append(self)
+            super().start()
+
+    yield Stopped
+    for live in begun:
+        live.stop()
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +252,8 @@ def test_a_body_without_end_is_refused(server: LiveServer) -> None:
     assert "larger than" in response.json()["detail"]
 
 
-def test_the_first_start_prints_what_an_operator_needs(tmp_path: Path) -> None:
-    live = LiveServer(state=tmp_path / "state", environment={"OPENBOND_ADMIN_PASSWORD": ""})
+def test_the_first_start_prints_what_an_operator_needs(tmp_path: Path, servers: Servers) -> None:
+    live = servers(state=tmp_path / "state", environment={"OPENBOND_ADMIN_PASSWORD": ""})
     live.start()
 
     printed = live.output()
@@ -247,26 +264,13 @@ def test_the_first_start_prints_what_an_operator_needs(tmp_path: Path) -> None:
     assert "fingerprint   SHA256:" in printed
 
 
-def test_the_second_start_prints_no_password(server: LiveServer, tmp_path: Path) -> None:
-    live = LiveServer(state=tmp_path / "state")
-    live.start()
-    first = live.output()
-    live.start()
-
-    second = live.output()
-
-    assert "Administrator:" in first
-    assert PASSWORD not in first
-    assert "Administrator:" not in second
-
-
 def test_a_second_server_on_the_directory_is_refused(server: LiveServer) -> None:
     done = subprocess.run(
         server.command("--state", str(server.state), "--port", "0"),
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert done.returncode == 1
@@ -282,7 +286,7 @@ def test_a_port_that_is_taken_is_refused(server: LiveServer, tmp_path: Path) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert done.returncode == 1
@@ -290,8 +294,8 @@ def test_a_port_that_is_taken_is_refused(server: LiveServer, tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_terminated_it_answers_held_polls_and_ends(tmp_path: Path) -> None:
-    live = LiveServer(state=tmp_path / "state")
+def test_terminated_it_answers_held_polls_and_ends(tmp_path: Path, servers: Servers) -> None:
+    live = servers(state=tmp_path / "state")
     live.start()
     made = live.populate("bond")
     machine = Machine()
@@ -310,12 +314,13 @@ def test_terminated_it_answers_held_polls_and_ends(tmp_path: Path) -> None:
     took = live.terminate()
     waiting.join(timeout=10)
 
-    assert took < 5
+    assert took < 20
+    assert not (live.state / "db.sqlite3-wal").exists()  # the database is one file again
     assert [answer.status for answer in answers] == [PollStatus.NOTHING]
 
 
-def test_killed_at_any_time_it_comes_back_to_what_it_knew(tmp_path: Path) -> None:
-    live = LiveServer(state=tmp_path / "state")
+def test_killed_at_any_time_it_comes_back_to_what_it_knew(tmp_path: Path, servers: Servers) -> None:
+    live = servers(state=tmp_path / "state")
     live.start()
     made = live.populate("bond")
     machine = Machine()
@@ -325,19 +330,20 @@ def test_killed_at_any_time_it_comes_back_to_what_it_knew(tmp_path: Path) -> Non
     live.kill()
     live.start()
     again = poll(live, machine)
-    live.stop()
+    printed = live.output()
 
     assert first.envelope
     assert again.envelope
     assert again.envelope.revision == first.envelope.revision
     assert again.envelope.hash == first.envelope.hash
+    assert "Administrator:" not in printed
 
 
-@pytest.mark.parametrize("after_ms", [200, 700, 1200, 1700])
+@pytest.mark.parametrize("after_ms", [400, 1300])
 def test_killed_during_its_first_start_the_next_start_finishes_it(
-    tmp_path: Path, after_ms: int
+    tmp_path: Path, servers: Servers, after_ms: int
 ) -> None:
-    live = LiveServer(state=tmp_path / "state")
+    live = servers(state=tmp_path / "state")
     where = ["--state", str(live.state), "--host", "127.0.0.1", "--port", str(live.port)]
     begun = subprocess.Popen(
         live.command(*where),
@@ -359,8 +365,9 @@ def test_killed_during_its_first_start_the_next_start_finishes_it(
 
 def test_a_blank_server_restored_from_a_backup_serves_the_nodes_it_never_saw(
     tmp_path: Path,
+    servers: Servers,
 ) -> None:
-    live = LiveServer(state=tmp_path / "state")
+    live = servers(state=tmp_path / "state")
     live.start()
     made = live.populate("bond")
     machine = Machine()
@@ -372,7 +379,7 @@ def test_a_blank_server_restored_from_a_backup_serves_the_nodes_it_never_saw(
     assert known
     live.stop()
 
-    again = LiveServer(state=tmp_path / "blank", port=live.port)
+    again = servers(state=tmp_path / "blank", port=live.port)
     told = again.run("restore", backup)
     again.start()
     answer = poll(again, machine, revision=known.revision, hash=known.hash)
@@ -384,12 +391,53 @@ def test_a_blank_server_restored_from_a_backup_serves_the_nodes_it_never_saw(
     assert content_of(again, answer, machine).bonds[0].reorder_max_hold_ms == 150
 
 
-def test_what_is_no_backup_is_refused_in_words(tmp_path: Path) -> None:
+def test_what_is_no_backup_is_refused_in_words(tmp_path: Path, servers: Servers) -> None:
     (tmp_path / "notes.txt").write_text("no zip")
-    live = LiveServer(state=tmp_path / "blank")
+    live = servers(state=tmp_path / "blank")
 
     told = live.run("restore", str(tmp_path / "notes.txt"), fails=True)
 
     assert "cannot be read as a zip file" in told
     assert "Traceback" not in told
     assert not live.state.exists()
+
+
+def test_a_lost_secret_is_not_replaced_in_silence(tmp_path: Path, servers: Servers) -> None:
+    live = servers(state=tmp_path / "state")
+    live.start()
+    live.stop()
+    (live.state / "secrets" / "fields.key").unlink()
+
+    told = live.run("--port", "0", fails=True)
+
+    assert "secrets in" in told
+    assert "Restore a backup" in told
+    assert not (live.state / "secrets" / "fields.key").exists()
+
+
+def test_a_database_of_another_server_is_refused_and_its_own_state_still_fits(
+    tmp_path: Path,
+    servers: Servers,
+) -> None:
+    live = servers(state=tmp_path / "state")
+    live.start()
+    live.terminate()
+    other = servers(state=tmp_path / "other")
+    other.state.mkdir()
+    shutil.copy(live.state / "db.sqlite3", other.state / "db.sqlite3")
+
+    told = [other.run("--port", "0", fails=True) for _ in range(2)]
+
+    assert all("belongs to a server whose keys are not in" in words for words in told)
+
+
+def test_a_certificate_of_another_authority_can_be_asked_for_by_hand(server: LiveServer) -> None:
+    words = ["--name", "mgmt.example.net", "--organization", "Example", "--country", "ca"]
+
+    told = server.run("certificate", "request", *words)
+
+    request = x509.load_pem_x509_csr(told.encode())
+    assert request.subject.rfc4514_string() == "C=CA,O=Example,CN=mgmt.example.net"
+    assert "holds no certificate" in server.run(
+        "certificate", "use", str(server.state / "ca" / "ca.key"), fails=True
+    )

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
+from .control.authority import Authority
+from .control.clock import server_time
 from .control.state_files import StateDirectory, StateError
 from .control.web_tls import WebTls, put_in, write_request
 from .project.databases import BadDatabaseUrl
-from .project.state import create_secrets
+from .project.state import SECRETS_DIRECTORY, create_secrets, read_secrets
 from .system.backups import BackupDamaged, RestoreRefused, restore_files
 
 DEFAULT_PORT = 8443
@@ -76,9 +79,10 @@ def start(
         directory.create()
         lock = directory.lock()
         listener = _listen(host, port)
+        is_new = _make_keys(directory)
         _wake_django(directory)
         _bring_up_to_date()
-        _install(admin_email, admin_password_file)
+        _install(directory, admin_email, admin_password_file, is_new=is_new)
         names = [*(name or []), *([] if _is_any(host) else [host])]
         call_command("serve", state=directory, listener=listener, names=names)
         lock.release()
@@ -232,9 +236,21 @@ def _made_state() -> StateDirectory:
     return directory
 
 
+def _make_keys(directory: StateDirectory) -> bool:
+    """Make secrets and authority of a new state directory; return whether it was new."""
+    is_new = not (directory.authority / "ca.pem").exists()
+    if not is_new and not read_secrets(directory.root).are_kept:
+        raise StateError(
+            f"The secrets in {directory.root} are missing, and without them no password in the "
+            "database can be read. Restore a backup."
+        )
+    create_secrets(directory.root)
+    Authority.open_or_create(directory.authority, now=server_time())
+    return is_new
+
+
 def _wake_django(directory: StateDirectory) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
-    create_secrets(directory.root)
     django.setup()
 
 
@@ -257,14 +273,28 @@ def _refuse_newer_database() -> None:
         )
 
 
-def _install(email: str, password_file: Path | None) -> None:
+def _install(
+    directory: StateDirectory, email: str, password_file: Path | None, *, is_new: bool
+) -> None:
     given = _given_password(password_file)
     password = given or secrets.token_urlsafe(12)
     if call_command("install", email=email, password=password, stdout=_Silent()) is None:
+        if is_new:
+            _refuse_foreign_database(directory)
         return
     typer.echo(f"Administrator: {email}")
     if not given:
         typer.echo(f"Password, shown this once: {password}")
+
+
+def _refuse_foreign_database(directory: StateDirectory) -> None:
+    # Keys made a moment ago must not stay: the next start would take them for the database's own.
+    for made in (directory.authority, directory.root / SECRETS_DIRECTORY):
+        shutil.rmtree(made, ignore_errors=True)
+    raise StateError(
+        f"The database belongs to a server whose keys are not in {directory.root}: its nodes and "
+        "passwords would be lost. Put the right state directory back, or restore a backup."
+    )
 
 
 class _Silent:
@@ -327,7 +357,7 @@ def _explained() -> Iterator[None]:
     except REFUSALS as error:
         _fail(str(error))
     except (DatabaseError, ImproperlyConfigured) as error:
-        _fail(f"The database cannot be used: {str(error).strip()}")
+        _fail(f"The database cannot be used: {str(error).strip().splitlines()[0]}.")
     except OSError as error:
         _fail(f"{error.filename or 'A file'}: {error.strerror or error}.")
 

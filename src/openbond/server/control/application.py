@@ -1,20 +1,15 @@
 """The whole server as one ASGI application: nodes below /node/, Django for the rest."""
 
-from datetime import UTC, datetime
-
 from openbond.wire.exchange import PREFIX
 
 from .background import Background
 from .bell import Bell
 from .channel import NodeChannel
+from .clock import server_time
 from .desk import Desk
 from .django_desk import DjangoDesk
 from .requests import Receive, Scope, Send
 from .revocations import RevocationList
-
-
-def server_time() -> datetime:
-    return datetime.now(UTC)
 
 
 class Application:

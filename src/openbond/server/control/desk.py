@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier
 from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection, connections
@@ -18,6 +19,7 @@ class Desk:
     """Work waits here for a thread; whoever only waits for something needs none."""
 
     def __init__(self, *, threads: int = THREADS) -> None:
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="desk")
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -29,7 +31,20 @@ class Desk:
 
     def close(self) -> None:
         """Let running work end, then close the connections."""
-        self._pool.shutdown(wait=True)
+        close_with_connections(self._pool, self._threads)
+
+
+def close_with_connections(pool: ThreadPoolExecutor, threads: int) -> None:
+    """End a pool, closing the connection of each thread, so that SQLite can empty its log."""
+    together = Barrier(threads)
+
+    def close() -> None:
+        together.wait()  # so that each thread takes one of these
+        connections.close_all()
+
+    for _ in range(threads):
+        pool.submit(close)
+    pool.shutdown(wait=True)
 
 
 def _with_connection(work: Callable[[], T]) -> T:

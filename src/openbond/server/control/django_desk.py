@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
+from .desk import close_with_connections
 from .requests import Receive, Scope, Send
 
 THREADS = 16
@@ -33,6 +34,7 @@ class DjangoDesk:
 
     def __init__(self, application: Wsgi, *, threads: int = THREADS) -> None:
         self._application = application
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +48,7 @@ class DjangoDesk:
         await answer.loop.run_in_executor(self._pool, give, answer.give, self._application, environ)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True)
+        close_with_connections(self._pool, self._threads)
 
 
 class _Answer:

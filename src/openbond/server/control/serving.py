@@ -9,9 +9,11 @@ from pathlib import Path
 import structlog
 import uvicorn
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
-from .application import Application, server_time
+from .application import Application
 from .authority import Authority
+from .clock import server_time
 from .django_desk import DjangoDesk
 from .revocations import RevocationList
 from .state_files import StateDirectory, StateError
@@ -77,6 +79,7 @@ def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -
         if live.refresh():
             log.info("new web certificate", chain=str(tls.chain))
 
+    connections.close_all()  # those of the preparations: only the desks' live on
     _Server(config, application, renew).run(sockets=[listener])
 
 
