@@ -18,6 +18,9 @@ NOT_IPV6 = "Enter a valid IPv6 address."
 NOT_UNICAST = "This address cannot be used for one host; enter a unicast address."
 NOT_NETMASK = "Enter a netmask, dotted or as a prefix length of {low} to {high}."
 NOT_ADDRESS = "Enter an IPv4 or IPv6 address, or address/prefix."
+NOT_IPV4_NETWORK = "Enter an IPv4 network as address/prefix."
+WHOLE_INTERNET = "The prefix length must be at least 1."
+HOST_BITS = "{network} has host bits set; did you mean {meant}?"
 NOT_AGREEING = "Must agree with the prefix length /{prefix} that was given with the address."
 NOT_MAC = "Enter a MAC address of one interface, like 02:00:5e:10:00:01."
 
@@ -81,6 +84,26 @@ class PrefixedAddress(Text):
         if parts is None:
             raise ValidationError(NOT_ADDRESS)
         return parts
+
+
+class Ipv4Cidr(Text):
+    """An IPv4 network without host bits; without a prefix length it is one address."""
+
+    def __init__(self, **options: object):
+        super().__init__(blank=False, **options)  # type: ignore[arg-type]
+
+    def to_internal_value(self, data: JsonValue) -> IPv4Network:  # type: ignore[override]
+        text = super().to_internal_value(data)
+        parts = split_prefix(text)
+        if parts is None or not isinstance(parts[0], IPv4Address):
+            raise ValidationError(NOT_IPV4_NETWORK)
+        prefix = 32 if parts[1] is None else parts[1]
+        if prefix < 1:
+            raise ValidationError(WHOLE_INTERNET)
+        network = IPv4Network(f"{parts[0]}/{prefix}", strict=False)
+        if network[0] != parts[0]:
+            raise ValidationError(HOST_BITS.format(network=text, meant=network))
+        return network
 
 
 class Prefix(Text):

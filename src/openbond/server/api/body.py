@@ -26,6 +26,7 @@ class Body(serializers.Serializer[Model]):
     post_only: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset()
     secret: ClassVar[frozenset[str]] = frozenset()
+    cannot_change: ClassVar[str] = CANNOT_CHANGE
 
     def get_fields(self) -> dict[str, AnyField]:
         fields = super().get_fields()
@@ -75,7 +76,7 @@ def _without_fixed(
     for name in body.fixed & fields.keys():
         value = fields.pop(name)
         if not _repeats(value, shown.get(name)):
-            faults[name] = [CANNOT_CHANGE]
+            faults[name] = [body.cannot_change]
     if faults:
         raise ValidationError(faults)
     return fields

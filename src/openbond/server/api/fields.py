@@ -34,6 +34,30 @@ class Text(serializers.CharField):
         return text
 
 
+class Email(serializers.EmailField):
+    """An e-mail address."""
+
+    def __init__(self, max_length: int = 254, **options: object):
+        options.setdefault("required", False)
+        super().__init__(max_length=max_length, **options)  # type: ignore[arg-type]
+
+
+class Pattern(Text):
+    """A string of certain characters only."""
+
+    def __init__(self, allowed: re.Pattern[str], message: str, max_length: int, **options: object):
+        options.setdefault("blank", False)
+        super().__init__(max_length, **options)  # type: ignore[arg-type]
+        self.allowed = allowed
+        self.message = message
+
+    def to_internal_value(self, data: JsonValue) -> str:
+        text = super().to_internal_value(data)
+        if not self.allowed.fullmatch(text):
+            raise serializers.ValidationError(self.message)
+        return text
+
+
 class Flag(serializers.BooleanField):
     """A boolean, also as an unambiguous string."""
 
@@ -121,11 +145,22 @@ class Link(serializers.URLField):
 
 
 class Texts(serializers.ListField):
-    """A list of strings; a repeated key in a form."""
+    """A list of strings; a repeated key in a form. What is wrong stands on the field itself."""
 
     def __init__(self, child: AnyField, **options: object):
         options.setdefault("required", False)
         super().__init__(child=child, **options)  # type: ignore[arg-type]
+
+    def run_child_validation(self, data: list[Any]) -> list[Any]:
+        found, faults = [], []
+        for element in data:
+            try:
+                found.append(self.child.run_validation(element))
+            except serializers.ValidationError as fault:
+                faults += [message for message in fault.detail if message not in faults]
+        if faults:
+            raise serializers.ValidationError(faults)
+        return found
 
 
 def has_letter_or_digit(text: str) -> None:
@@ -163,9 +198,11 @@ def decimal_number(given: JsonValue) -> Decimal | None:
 __all__ = [
     "AnyField",
     "Choice",
+    "Email",
     "Flag",
     "Link",
     "Number",
+    "Pattern",
     "Text",
     "Texts",
     "Time",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from django.db.models import Model, QuerySet
@@ -11,7 +11,7 @@ from rest_framework import serializers
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.selectors import spaces_visible_to
 
-from .fields import JsonValue, whole_number
+from .fields import JsonValue, Texts, whole_number
 
 M = TypeVar("M", bound=Model)
 
@@ -64,6 +64,13 @@ class SpaceRelation(Relation[Space]):
 
     def __init__(self, **options: object):
         super().__init__("spaces", spaces_visible_to, keyed="key", **options)
+
+
+class Relations(Texts):
+    """Several objects of one resource; a write replaces the list."""
+
+    def run_child_validation(self, data: list[Any]) -> list[Any]:
+        return list(dict.fromkeys(super().run_child_validation(data)))
 
 
 class Address:

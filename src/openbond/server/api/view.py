@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
@@ -34,6 +34,8 @@ from .negotiation import JsonOnly
 from .parsers import MAX_BODY_BYTES, StrictJson, read_limited
 from .refusals import TokenReadOnly, TooLarge
 from .renderer import OneLineJson
+
+D = TypeVar("D", bound="Door")
 
 READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -138,6 +140,13 @@ class Door(ViewSetMixin, APIView):
         parsed = parser.parse(io.BytesIO(raw), request.content_type, {"request": request})
         # A multipart body may carry files as well; nobody asked for one.
         return parsed.data if isinstance(parsed, DataAndFiles) else parsed
+
+    def lent_to(self, view: type[D]) -> D:
+        """Return another view that answers within this request, to show what it shows."""
+        other = view()
+        other.request, other.kwargs = self.request, {}
+        other.viewer, other.links, other.now = self.viewer, self.links, self.now
+        return other
 
     def queued(self, detail: str, **more: object) -> Response:
         """Answer an action that was queued; it is not done yet."""

@@ -43,3 +43,8 @@ def node_status(*, last_connected: datetime | None, timeout_seconds: int, now: d
 def is_recent(*, last_connected: datetime | None, now: datetime) -> bool:
     """Report whether a node was heard within the last seven days."""
     return last_connected is not None and now - last_connected <= RECENT
+
+
+def is_suspended(*, monitored: int, failed: int, percentage: int) -> bool:
+    """Report whether so many aggregators look failed that the server doubts its own network."""
+    return monitored > 0 and failed * 100 >= percentage * monitored

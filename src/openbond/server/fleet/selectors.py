@@ -10,10 +10,11 @@ from openbond.server.spaces.models import Space
 from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
+from openbond.server.system.models import Settings
 from openbond.wire.states import NodeKind
 
 from .models import Aggregator, Bonder, ConfigUpdate, Node, RoutingGroup, UpdateStatus
-from .rules import RECENT
+from .rules import RECENT, is_suspended
 
 
 def status_of_node(*, now: datetime, timeout_seconds: int, path: str = "") -> Case:
@@ -74,6 +75,52 @@ def routing_groups_visible_to(viewer: Viewer) -> QuerySet[RoutingGroup]:
 
 def config_updates_visible_to(viewer: Viewer) -> QuerySet[ConfigUpdate]:
     return ConfigUpdate.objects.filter(viewer.in_reach("node__space"))
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksOfAggregator:
+    """What the failover checks found of one aggregator since they began."""
+
+    aggregator_id: int
+    name: str
+    success: int
+    failure: int
+    failed: bool
+    last_check: datetime | None
+    since: datetime | None
+
+
+def aggregator_checks_visible_to(viewer: Viewer) -> list[ChecksOfAggregator]:
+    """Return the checks of aggregators in reach that are monitored, or were, by id."""
+    seen = Q(failover_monitoring=True) | Q(check_record__isnull=False)
+    rows = aggregators_in_reach(viewer).filter(seen).select_related("check_record").order_by("id")
+    return [_checks_of(row) for row in rows]
+
+
+def _checks_of(row: Aggregator) -> ChecksOfAggregator:
+    found = getattr(row, "check_record", None)
+    return ChecksOfAggregator(
+        aggregator_id=row.pk,
+        name=row.name,
+        success=found.success if found else 0,
+        failure=found.failure if found else 0,
+        failed=row.failed,
+        last_check=found.last_check if found else None,
+        since=found.since if found else None,
+    )
+
+
+def is_failover_suspended(settings: Settings) -> bool:
+    """Report whether no bond is moved now: maintenance, or too many aggregators look failed."""
+    if settings.maintenance_mode:
+        return True
+    if not settings.allow_suspension:
+        return False
+    monitored = Aggregator.objects.filter(failover_monitoring=True)
+    counts = monitored.aggregate(all=Count("pk"), failed=Count("pk", filter=Q(failed=True)))
+    return is_suspended(
+        monitored=counts["all"], failed=counts["failed"], percentage=settings.suspension_percentage
+    )
 
 
 def default_routing_group() -> RoutingGroup:

@@ -3,9 +3,20 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, ip_network
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
+from openbond.server.errors import Vanished
 from openbond.server.fleet.models import RoutingGroup
 from openbond.server.fleet.selectors import display_name_of_group, routing_groups_visible_to
 from openbond.server.spaces.models import Space
@@ -20,7 +31,7 @@ from openbond.server.system.addresses import (
     overlap,
 )
 
-from .models import IPAllocation, NetworkUse, UseKind
+from .models import AssignedRoutingGroup, IPAllocation, NetworkUse, UseKind
 
 HELD_NOWHERE = "{network} does not lie inside a network that the space holds."
 DELEGATED = "{network} overlaps a part that was delegated to a child space."
@@ -47,6 +58,53 @@ def routing_groups_with_counts(viewer: Viewer) -> QuerySet[RoutingGroup]:
         display_name=display_name_of_group(),
         ip_allocation_count=Coalesce(Subquery(found), 0),
     )
+
+
+def type_of_allocation() -> Case:
+    """Return the expression of a holding's type: allocation or delegation."""
+    return Case(
+        When(parent__isnull=True, then=Value("allocation")),
+        default=Value("delegation"),
+        output_field=CharField(),
+    )
+
+
+def is_of_type(word: str) -> Q:
+    """Return the condition that a holding is an `allocation` or a `delegation`."""
+    return Q(parent__isnull=word == "allocation")
+
+
+def groups_by_allocation(
+    viewer: Viewer, holdings: Sequence[IPAllocation]
+) -> dict[int, list[int]]:
+    """Return, by the id of an allocation, the ids of the groups that the viewer sees and where it
+    is valid. Delegations have those of the allocation they stem from."""
+    owners = {row.origin_id or row.pk for row in holdings}
+    rows = AssignedRoutingGroup.objects.filter(
+        allocation__in=owners,
+        routing_group__in=routing_groups_visible_to(viewer).order_by().values("pk"),
+    )
+    groups: dict[int, list[int]] = {}
+    for owner_id, group_id in rows.order_by("routing_group").values_list(
+        "allocation_id", "routing_group_id"
+    ):
+        groups.setdefault(owner_id, []).append(group_id)
+    return groups
+
+
+def groups_visible_of(viewer: Viewer, allocation: IPAllocation) -> QuerySet[RoutingGroup]:
+    """Return the groups that the viewer sees and where a holding is valid; `display_name` too."""
+    valid = groups_of(allocation).order_by().values("pk")
+    rows = routing_groups_visible_to(viewer).filter(pk__in=valid)
+    return rows.annotate(display_name=display_name_of_group())
+
+
+def assignment_of(allocation: IPAllocation, group: RoutingGroup) -> AssignedRoutingGroup:
+    """Return the row that makes an allocation valid at a group. Raises Vanished."""
+    row = AssignedRoutingGroup.objects.filter(allocation=allocation, routing_group=group).first()
+    if row is None:
+        raise Vanished
+    return row
 
 
 def uses_inside(network: Network) -> QuerySet[NetworkUse]:

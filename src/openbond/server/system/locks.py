@@ -19,6 +19,7 @@ class Lock(StrEnum):
     ADDRESSES = "addresses"  # overlaps of networks and allocations
     PORTS = "ports"  # of legs whose own is beyond the last
     ADMINISTRATORS = "administrators"  # the last one stays
+    TASKS = "tasks"  # one of a kind in the queue
 
 
 def take(lock: Lock) -> None:

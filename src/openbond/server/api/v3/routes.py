@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 
 from openbond.server.api import lists
 from openbond.server.api.addresses import (
+    HOST_BITS,
     NOT_ADDRESS,
     PrefixedAddress,
     agreed_prefix,
@@ -22,8 +23,6 @@ from openbond.server.bonds.models import AggRouting, Bond, Route
 
 from .parents import bond_of
 from .routing_objects import ROUTE_COLUMNS, route
-
-HOST_BITS = "{network} has host bits set; did you mean {meant}?"
 
 
 class Gateway(Text):

@@ -36,6 +36,7 @@ class LegWatch(models.Model):
 
     leg = models.OneToOneField(Leg, models.CASCADE, primary_key=True, related_name="watch")
     offline = models.BooleanField()
+    on_duty = models.BooleanField(default=False)
     aggregator_id = models.BigIntegerField()
 
     def __str__(self) -> str:

@@ -31,6 +31,7 @@ PRECEDENCE = (
 
 class Source(StrEnum):
     MODE = "mode"  # says OFFLINE or UP, and UP means only "not offline"
+    DUTY = "duty"  # says UP while the leg is active and no failover leg, else IDLE
     BONDER = "bonder"
     AGGREGATOR = "aggregator"
 

@@ -1,9 +1,10 @@
 """Reads of speed tests and tunings, from who asks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db.models import Q, QuerySet
 
+from openbond.server.bonds.models import Leg
 from openbond.server.measurement.models import SpeedTest, Tuning
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
@@ -30,6 +31,12 @@ def tests_of_tunings(tuning_ids: Sequence[int]) -> dict[int, list[int]]:
         if tuning_id is not None:
             found.setdefault(tuning_id, []).append(test_id)
     return found
+
+
+def leg_types(bond_ids: Iterable[int]) -> dict[int, str]:
+    """Return the type of every leg of the bonds, by the id of the leg."""
+    legs = Leg.objects.filter(bond__in=set(bond_ids))
+    return dict(legs.values_list("id", "type"))
 
 
 def speed_test_statistics(space: Space) -> RollUp:

@@ -52,6 +52,7 @@ def record_records(*, bond: Bond, at: datetime) -> None:
         now = LegWatch(
             leg=leg,
             offline=leg.link_mode == LinkMode.OFFLINE,
+            on_duty=leg.link_mode == LinkMode.ACTIVE and not leg.failover,
             aggregator_id=bond.current_aggregator_id,
         )
         moves = _moves(seen, now)
@@ -62,9 +63,12 @@ def record_records(*, bond: Bond, at: datetime) -> None:
 
 def _moves(seen: LegWatch | None, now: LegWatch) -> dict[Source, ShownState]:
     mode = ShownState.OFFLINE if now.offline else ShownState.UP
+    duty = ShownState.UP if now.on_duty else ShownState.IDLE
     if seen is None:
-        return {Source.MODE: mode}
+        return {Source.MODE: mode, Source.DUTY: duty}
     moves = {Source.MODE: mode} if seen.offline != now.offline else {}
+    if seen.on_duty != now.on_duty:
+        moves[Source.DUTY] = duty
     left_offline = seen.offline and not now.offline
     if left_offline:
         moves[Source.BONDER] = ShownState.UNKNOWN
