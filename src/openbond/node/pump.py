@@ -52,6 +52,7 @@ class Pump:
         self._readers: dict[int, Callable[[float], bool]] = {}
         self._sockets: dict[int, LegSocket] = {}
         self._blocked: dict[int, list[Run]] = {}
+        self._was_busy = False
         self.watch(tun, self._read_tun)
 
     def watch(self, source: Watched, on_readable: Callable[[float], bool]) -> None:
@@ -103,12 +104,15 @@ class Pump:
 
     def _wait(self, seconds: float) -> list[int]:
         """Return the files that can be read. epoll waits whole milliseconds, select does not."""
-        if seconds > 0:
+        if seconds > 0 and not self._was_busy:
             patience = min(seconds, WAIT_MOST)
             if not select.select((self._epoll,), (), (), patience)[0]:
                 return []
         ready = []
-        for fileno, event in self._epoll.poll(0):
+        events = self._epoll.poll(0)
+        # Under load something is always there: ask for it at once, wait only when nothing is.
+        self._was_busy = bool(events)
+        for fileno, event in events:
             if event & select.EPOLLOUT:
                 self._on_writable(fileno)
             if event & ~select.EPOLLOUT:

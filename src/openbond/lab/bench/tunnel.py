@@ -143,4 +143,4 @@ def _tcp(*, is_down: bool) -> Callable[[Pair, float], float]:
 
 
 def _small(pair: Pair, seconds: float) -> float:
-    return small_packets(pair, is_down=False, seconds=seconds)
+    return small_packets(pair, seconds=seconds)
