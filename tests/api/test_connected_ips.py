@@ -122,13 +122,9 @@ def test_patch_of_the_address_keeps_the_netmask_and_of_the_netmask_the_address(
 def test_a_public_address_must_lie_in_a_network_its_space_holds(world: World) -> None:
     whole, part = IPv4Network("203.0.113.0/24"), IPv4Network("203.0.113.0/28")
     refused = post(world, ip="203.0.113.1/30")
-    allocation = create_allocation(
-        by=SERVER, space=world.root, network=whole
-    )
+    allocation = create_allocation(by=SERVER, space=world.root, network=whole)
     of_the_root = post(world, ip="203.0.113.1/30")
-    create_delegation(
-        by=SERVER, space=world.acme, parent=allocation, network=part
-    )
+    create_delegation(by=SERVER, space=world.acme, parent=allocation, network=part)
     valid_nowhere = post(world, ip="203.0.113.1/30")
     assign_routing_group(by=SERVER, allocation=allocation, routing_group=world.group)
 
