@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openbond.server.bonds.models import Bond, Leg
+from openbond.server.bonds.models import Bond, Leg, MobileProviderProfile
 from openbond.server.bonds.services import create_leg, create_mobile_provider_profile
 from openbond.server.qos.models import QosProfile
 from openbond.server.system.actors import SERVER
@@ -27,7 +27,7 @@ def mobile(world: World, *, space: Any = None, name: str = "Example") -> str:
 
 
 def mobile_leg(world: World, url: str, bond: Bond) -> Leg:
-    row = Leg.provider_profile.field.related_model.objects.get(pk=url.split("/")[-2])
+    row = MobileProviderProfile.objects.get(pk=url.split("/")[-2])
     return create_leg(
         by=SERVER,
         bond=bond,

@@ -179,9 +179,7 @@ class LatestBackup(Door):
     root_only = frozenset({"retrieve"})
 
     def negotiate(self, request: Request) -> None:
-        # The file is a zip whatever the client would rather have; errors are JSON as ever.
-        request.accepted_renderer = self.get_renderers()[0]
-        request.accepted_media_type = JSON
+        serve_file(self, request)
 
     def retrieve(self, request: Request, **path: object) -> HttpResponseBase:
         backups = kept_backups(settings.STATE_DIR)
@@ -227,6 +225,24 @@ class Isos(Array):
         ]
 
 
+class IsoDownload(Door):
+    """One image, at the address that the list tells; it stands outside the API."""
+
+    codes = STATUS_CODE
+
+    def negotiate(self, request: Request) -> None:
+        serve_file(self, request)
+
+    def retrieve(self, request: Request, **path: object) -> HttpResponseBase:
+        images_there = images.built_images(settings.STATE_DIR)
+        found = [image for image in images_there if image.name == self.kwargs["name"]]
+        if not found:
+            raise NotFound
+        return FileResponse(
+            found[0].path.open("rb"), as_attachment=True, content_type="application/octet-stream"
+        )
+
+
 class Timezones(Door):
     """Names of time zones."""
 
@@ -248,6 +264,12 @@ class MobileBroadbandProviderApns(Array):
 
     def elements(self) -> list[Shown]:
         return mobile_operators.access_points()
+
+
+def serve_file(view: Door, request: Request) -> None:
+    """Take any `Accept`: the file is what it is; errors are JSON as ever."""
+    request.accepted_renderer = view.get_renderers()[0]
+    request.accepted_media_type = JSON
 
 
 def _certificate(facts: CertificateFacts) -> Shown:
