@@ -163,6 +163,14 @@ class Texts(serializers.ListField):
         return found
 
 
+class Objects(serializers.ListField):
+    """The objects of another resource inside this one; `of` is their body. Never written."""
+
+    def __init__(self, of: type[serializers.BaseSerializer[Any]], **options: object):
+        super().__init__(child=serializers.DictField(), read_only=True, **options)  # type: ignore[arg-type]
+        self.of = of
+
+
 def has_letter_or_digit(text: str) -> None:
     """Raise ValidationError for a name of nothing but marks."""
     if not any(character.isalnum() for character in text):
@@ -202,6 +210,7 @@ __all__ = [
     "Flag",
     "Link",
     "Number",
+    "Objects",
     "Pattern",
     "Text",
     "Texts",

@@ -115,7 +115,7 @@ def _enter(request: HttpRequest) -> HttpResponse | None:
         request.get_host()
     except DisallowedHost:
         return json_fault("bad_host", "This server does not go by that name.", status=400)
-    if request.path_info.endswith("/"):
+    if request.path_info.endswith("/") or is_valid_path(request.path_info):
         return None
     return _answer_without_slash(request)
 

@@ -34,6 +34,7 @@ from .negotiation import JsonOnly
 from .parsers import MAX_BODY_BYTES, StrictJson, read_limited
 from .refusals import TokenReadOnly, TooLarge
 from .renderer import OneLineJson
+from .schema import OBJECT, ContractSchema
 
 D = TypeVar("D", bound="Door")
 
@@ -57,6 +58,10 @@ class Door(ViewSetMixin, APIView):
         "head",
         "options",
     ]
+
+    schema = ContractSchema()
+    # What OpenAPI says of an answer that no body describes.
+    answers: ClassVar[dict[str, object]] = OBJECT
 
     # Handler → permission code that it needs; a handler that is absent needs none.
     codes: ClassVar[Mapping[str, str]] = {}

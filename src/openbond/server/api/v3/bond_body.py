@@ -11,6 +11,7 @@ from openbond.server.api.fields import (
     JsonValue,
     Link,
     Number,
+    Objects,
     Text,
     Time,
     Whole,
@@ -22,7 +23,11 @@ from openbond.server.fleet.selectors import aggregators_visible_to
 from openbond.server.qos.selectors import qos_profiles_visible_to
 from openbond.wire.states import Cipher, Distribution, Security
 
+from .connected_ips import ConnectedIpBody
+from .cpe_nat_ips import CpeNatIpBody
+from .leg_bodies import LegBody
 from .nodes import STATUSES
+from .routes import RouteBody
 
 DISTRIBUTIONS = [value.value for value in Distribution]
 SECURITIES = [value.value for value in Security]
@@ -120,9 +125,9 @@ class BondBody(Body):
     download_rate = Whole(read_only=True, help_text="bit/s")
     upload_rate = Whole(read_only=True, help_text="bit/s")
     tuning_in_progress = Flag(read_only=True)
-    leg_list = serializers.ListField(child=serializers.DictField(), read_only=True)
-    connectedips = serializers.ListField(child=serializers.DictField(), read_only=True)
-    cpenatips = serializers.ListField(child=serializers.DictField(), read_only=True)
-    routes = serializers.ListField(child=serializers.DictField(), read_only=True)
+    leg_list = Objects(LegBody)
+    connectedips = Objects(ConnectedIpBody)
+    cpenatips = Objects(CpeNatIpBody)
+    routes = Objects(RouteBody)
     created = Time()
     modified = Time()

@@ -1,6 +1,6 @@
 """The v3 URI table. Read it beside the published one: the same rows in the same order."""
 
-from django.urls import URLPattern, path, register_converter
+from django.urls import URLPattern, include, path, register_converter
 
 from openbond.server.api.view import Door
 
@@ -371,3 +371,6 @@ urlpatterns = [
     uri("routinggroups/", RoutingGroups, ROWS, "Routing groups"),
     uri("routinggroups/<id:pk>/", RoutingGroups, ROW, "One routing group"),
 ]
+
+# The same with the address they are reached at, as the OpenAPI document needs it.
+mounted = [path("api/v3/", include(urlpatterns))]
