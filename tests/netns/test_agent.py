@@ -40,10 +40,10 @@ def content(*, mode: LinkMode = LinkMode.ACTIVE, ip: str = "10.1.0.1") -> NodeCo
 
 
 def kernel(node: Machine) -> list[str]:
-    """Return what the agent made."""
+    """Return what the agent made. Carrier is not its work: a TUN has it while a daemon holds it."""
     return [
         node.here.ip("rule show"),
-        node.here.ip("-4 route show table all proto 201"),
+        node.here.ip("-4 route show table all proto 201").replace(" linkdown", ""),
         node.here.ip("-4 -o address show scope global"),
         node.here.run("nft", "list", "table", "inet", "openbond"),
         (node.paths.run / "tun7.json").read_text(),
