@@ -74,9 +74,7 @@ def is_of_type(word: str) -> Q:
     return Q(parent__isnull=word == "allocation")
 
 
-def groups_by_allocation(
-    viewer: Viewer, holdings: Sequence[IPAllocation]
-) -> dict[int, list[int]]:
+def groups_by_allocation(viewer: Viewer, holdings: Sequence[IPAllocation]) -> dict[int, list[int]]:
     """Return, by the id of an allocation, the ids of the groups that the viewer sees and where it
     is valid. Delegations have those of the allocation they stem from."""
     owners = {row.origin_id or row.pk for row in holdings}
