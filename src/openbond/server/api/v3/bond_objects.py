@@ -1,7 +1,7 @@
 """How bonds look, with their bonder, legs and routing objects inside (02-bonds.md, 1)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address
@@ -17,6 +17,7 @@ from openbond.server.bonds.models import Bond
 from openbond.server.bonds.rules.legs import CARRYING
 from openbond.server.bonds.rules.routing import Connected, connected
 from openbond.server.fleet.rules import hostname, node_status
+from openbond.server.system.shown_times import shown_times
 from openbond.wire.states import LinkMode
 
 from .leg_objects import COLUMNS as LEG_COLUMNS
@@ -59,8 +60,6 @@ COLUMNS = [
     "qos_profile_id",
     "tunnel_number",
     "packet_loss_threshold_permille",
-    "created",
-    "modified",
     *OWN,
     *TUNNEL,
     *ADAPTATION,
@@ -85,7 +84,7 @@ class Showing:
 
 def bond_objects(rows: QuerySet[Bond], showing: Showing) -> list[Shown]:
     """Return bonds in the order of `rows`: five queries, however many there are."""
-    bonds = list(rows.values(*COLUMNS))
+    bonds = list(rows.values(*COLUMNS, **shown_times("created", "modified")))
     inside = _Inside([bond["id"] for bond in bonds], showing)
     return [_bond(bond, inside, showing) for bond in bonds]
 
@@ -96,23 +95,22 @@ class _Inside:
     def __init__(self, bond_ids: Sequence[int], showing: Showing) -> None:
         links = showing.links
         parts = selectors.parts_of_bonds(bond_ids)
-        addresses = list(parts.connected_ips.values(*CONNECTED_IP_COLUMNS))
-        networks: dict[int, list[Connected]] = defaultdict(list)
-        for row in addresses:
-            of_bond = networks[row["bond_id"]]
-            of_bond.append(
-                connected(interface=row["interface"], ip=row["ip"], prefix=row["prefix"])
-            )
+        times = shown_times("created", "modified")
+        addresses = list(parts.connected_ips.values(*CONNECTED_IP_COLUMNS, **times))
+        translated = list(parts.cpe_nat_ips.values(*CPE_NAT_IP_COLUMNS, **times))
+        networks = _networks(addresses, {row["bond_id"] for row in translated})
         self._legs = _by_bond(
-            parts.legs.values(*LEG_COLUMNS),
+            parts.legs.values(*LEG_COLUMNS, **times),
             lambda row: generic_leg(row, links, since=showing.since),
         )
         self._connected_ips = _by_bond(addresses, lambda row: connected_ip(row, links))
         self._cpe_nat_ips = _by_bond(
-            parts.cpe_nat_ips.values(*CPE_NAT_IP_COLUMNS),
+            translated,
             lambda row: cpe_nat_ip(row, links, networks[row["bond_id"]]),
         )
-        self._routes = _by_bond(parts.routes.values(*ROUTE_COLUMNS), lambda row: route(row, links))
+        self._routes = _by_bond(
+            parts.routes.values(*ROUTE_COLUMNS, **times), lambda row: route(row, links)
+        )
 
     def of(self, bond_id: int) -> Shown:
         return {
@@ -121,6 +119,19 @@ class _Inside:
             "cpenatips": self._cpe_nat_ips[bond_id],
             "routes": self._routes[bond_id],
         }
+
+
+def _networks(
+    addresses: Iterable[dict[str, Any]], bond_ids: Container[int]
+) -> dict[int, list[Connected]]:
+    """Return the connected networks of the bonds that translate into them, parsed."""
+    found: dict[int, list[Connected]] = defaultdict(list)
+    for row in addresses:
+        if row["bond_id"] in bond_ids:
+            found[row["bond_id"]].append(
+                connected(interface=row["interface"], ip=row["ip"], prefix=row["prefix"])
+            )
+    return found
 
 
 def _by_bond(rows: Iterable[dict[str, Any]], show: Callable[[dict[str, Any]], Shown]) -> Below:
@@ -141,7 +152,7 @@ def _bond(row: dict[str, Any], inside: _Inside, showing: Showing) -> Shown:
         | {name: row[name] for name in TUNING}
         | _state(row, below["leg_list"], showing)
         | below
-        | {"created": values.time(row["created"]), "modified": values.time(row["modified"])}
+        | {"created": row["shown_created"], "modified": row["shown_modified"]}
     )
 
 

@@ -20,7 +20,7 @@ from openbond.server.bonds import selectors, services
 from openbond.server.bonds.models import AggRouting, Bond, ConnectedIP
 
 from .parents import bond_of
-from .routing_objects import CONNECTED_IP_COLUMNS, connected_ip
+from .routing_objects import CONNECTED_IP_COLUMNS, TIMES, connected_ip
 
 PREFIX_NEEDED = "Give a netmask, or a prefix length with the address."
 
@@ -99,7 +99,9 @@ class ConnectedIps(Resource[ConnectedIP]):
         return selectors.connected_ips_visible_to(self.viewer).filter(bond=self.bond)
 
     def present(self, rows: QuerySet[ConnectedIP]) -> list[Shown]:
-        return [connected_ip(row, self.links) for row in rows.values(*CONNECTED_IP_COLUMNS)]
+        return [
+            connected_ip(row, self.links) for row in rows.values(*CONNECTED_IP_COLUMNS, **TIMES)
+        ]
 
     def make(self, given: dict[str, Any]) -> ConnectedIP:
         return services.create_connected_ip(by=self.viewer, bond=self.bond, **given)

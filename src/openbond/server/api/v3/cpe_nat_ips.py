@@ -14,7 +14,7 @@ from openbond.server.bonds import selectors, services
 from openbond.server.bonds.models import Bond, CpeNatIP
 
 from .parents import bond_of
-from .routing_objects import CPE_NAT_IP_COLUMNS, cpe_nat_ip
+from .routing_objects import CPE_NAT_IP_COLUMNS, TIMES, cpe_nat_ip
 
 
 class CpeNatIpBody(Body):
@@ -60,7 +60,10 @@ class CpeNatIps(Resource[CpeNatIP]):
 
     def present(self, rows: QuerySet[CpeNatIP]) -> list[Shown]:
         networks = selectors.connected_networks(self.bond.pk)
-        return [cpe_nat_ip(row, self.links, networks) for row in rows.values(*CPE_NAT_IP_COLUMNS)]
+        return [
+            cpe_nat_ip(row, self.links, networks)
+            for row in rows.values(*CPE_NAT_IP_COLUMNS, **TIMES)
+        ]
 
     def make(self, given: dict[str, Any]) -> CpeNatIP:
         return services.create_cpe_nat_ip(by=self.viewer, bond=self.bond, **given)

@@ -10,8 +10,10 @@ from openbond.server.bonds.models.legs import DEFAULT_MTU_BYTES
 from openbond.server.bonds.rules.legs import shown_states
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.secrets import unseal
+from openbond.server.system.shown_times import shown_times
 from openbond.wire.states import LegType, LinkMode
 
+TIMES = shown_times("created", "modified")
 COLUMNS = [
     "id",
     "type",
@@ -29,8 +31,6 @@ COLUMNS = [
     "up_kbps",
     "tunnel_port",
     "note",
-    "created",
-    "modified",
     "report__bonder_state",
     "report__bonder_reported",
     "report__aggregator_state",
@@ -87,8 +87,8 @@ def generic_leg(row: dict[str, Any], links: Links, *, since: datetime) -> Shown:
         "mtu": _mtu(row["report__down_mtu"], row["report__up_mtu"]),
         "tunnel_port": row["tunnel_port"],
         "note": row["note"],
-        "created": values.time(row["created"]),
-        "modified": values.time(row["modified"]),
+        "created": row["shown_created"],
+        "modified": row["shown_modified"],
     }
 
 

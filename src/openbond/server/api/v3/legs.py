@@ -23,7 +23,7 @@ from .leg_bodies import (
     PppoeLegBody,
     StaticLegBody,
 )
-from .leg_objects import COLUMNS, TYPE_COLUMNS, generic_leg, typed_leg
+from .leg_objects import COLUMNS, TIMES, TYPE_COLUMNS, generic_leg, typed_leg
 from .parents import bond_of
 
 FILTERS = {
@@ -92,7 +92,8 @@ class Legs(LegActions):
 
     def present(self, rows: QuerySet[Leg]) -> list[Shown]:
         return [
-            generic_leg(row, self.links, since=self.fresh_since) for row in rows.values(*COLUMNS)
+            generic_leg(row, self.links, since=self.fresh_since)
+            for row in rows.values(*COLUMNS, **TIMES)
         ]
 
     def hidden(self, row: Leg) -> Shown:
@@ -109,7 +110,7 @@ class TypedLegs(Legs, Resource[Leg]):
         return [self.type]
 
     def present(self, rows: QuerySet[Leg]) -> list[Shown]:
-        columns = rows.values(*COLUMNS, *TYPE_COLUMNS[self.type])
+        columns = rows.values(*COLUMNS, *TYPE_COLUMNS[self.type], **TIMES)
         return [typed_leg(row, self.links, self.viewer, since=self.fresh_since) for row in columns]
 
     def make(self, given: dict[str, Any]) -> Leg:

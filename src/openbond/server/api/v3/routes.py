@@ -22,7 +22,7 @@ from openbond.server.bonds import selectors, services
 from openbond.server.bonds.models import AggRouting, Bond, Route
 
 from .parents import bond_of
-from .routing_objects import ROUTE_COLUMNS, route
+from .routing_objects import ROUTE_COLUMNS, TIMES, route
 
 
 class Gateway(Text):
@@ -99,7 +99,7 @@ class Routes(Resource[Route]):
         return selectors.routes_visible_to(self.viewer).filter(bond=self.bond)
 
     def present(self, rows: QuerySet[Route]) -> list[Shown]:
-        return [route(row, self.links) for row in rows.values(*ROUTE_COLUMNS)]
+        return [route(row, self.links) for row in rows.values(*ROUTE_COLUMNS, **TIMES)]
 
     def make(self, given: dict[str, Any]) -> Route:
         return services.create_route(by=self.viewer, bond=self.bond, **given)

@@ -8,7 +8,9 @@ from openbond.server.api.links import Links
 from openbond.server.api.resource import Shown
 from openbond.server.bonds.rules.routing import Connected, serving_network
 from openbond.server.system.addresses import Network
+from openbond.server.system.shown_times import shown_times
 
+TIMES = shown_times("created", "modified")
 CONNECTED_IP_COLUMNS = [
     "id",
     "bond_id",
@@ -20,8 +22,6 @@ CONNECTED_IP_COLUMNS = [
     "include_private_wan",
     "agg_routing",
     "note",
-    "created",
-    "modified",
 ]
 CPE_NAT_IP_COLUMNS = [
     "id",
@@ -30,8 +30,6 @@ CPE_NAT_IP_COLUMNS = [
     "dest_nat_ip",
     "enabled",
     "note",
-    "created",
-    "modified",
 ]
 ROUTE_COLUMNS = [
     "id",
@@ -43,8 +41,6 @@ ROUTE_COLUMNS = [
     "include_private_wan",
     "agg_routing",
     "note",
-    "created",
-    "modified",
 ]
 
 
@@ -61,8 +57,8 @@ def connected_ip(row: dict[str, Any], links: Links) -> Shown:
         "include_private_wan": row["include_private_wan"],
         "agg_routing": row["agg_routing"],
         "note": row["note"],
-        "created": values.time(row["created"]),
-        "modified": values.time(row["modified"]),
+        "created": row["shown_created"],
+        "modified": row["shown_modified"],
     }
 
 
@@ -78,8 +74,8 @@ def cpe_nat_ip(row: dict[str, Any], links: Links, connected_ips: Iterable[Connec
         "dest_nat_netmask": _dotted(network),
         "enabled": row["enabled"],
         "note": row["note"],
-        "created": values.time(row["created"]),
-        "modified": values.time(row["modified"]),
+        "created": row["shown_created"],
+        "modified": row["shown_modified"],
     }
 
 
@@ -97,8 +93,8 @@ def route(row: dict[str, Any], links: Links) -> Shown:
         "include_private_wan": row["include_private_wan"],
         "agg_routing": row["agg_routing"],
         "note": row["note"],
-        "created": values.time(row["created"]),
-        "modified": values.time(row["modified"]),
+        "created": row["shown_created"],
+        "modified": row["shown_modified"],
     }
 
 
