@@ -1,5 +1,6 @@
 """What operators type: accounts and tokens, and refusals in one sentence."""
 
+import logging
 import os
 from io import StringIO
 from pathlib import Path
@@ -88,9 +89,11 @@ def test_a_token_longer_than_the_setting_allows_is_refused(world: World) -> None
 
 @pytest.fixture
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command sets variables for its process, which here is that of the tests."""
+    """The command sets variables and logs for its process, which here is that of the tests."""
     for name in ("OPENBOND_STATE_DIR", "DJANGO_SETTINGS_MODULE"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
+    # A log that goes to the runner's standard error breaks every later test that logs.
+    monkeypatch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers)
 
 
 @pytest.mark.usefixtures("own_environment")
