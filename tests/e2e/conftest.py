@@ -44,7 +44,9 @@ def api(lab: Lab) -> Iterator[ApiClient]:
 
 @pytest.fixture
 def site(lab: Lab, api: ApiClient) -> Site:
-    """The bond of the lab, whole: lines as at first, every program running, all legs up."""
+    """The bond of the lab, whole: lines as at first, every program running and in
+    contact with the server, all legs up.
+    """
     for line in LINES:
         lab.topology.reset(line)
     if lab.programs.find("server") is None:
@@ -54,8 +56,7 @@ def site(lab: Lab, api: ApiClient) -> Site:
             lab.start_node(name)
     site = Site(lab, api)
     wait_until(site.server_answers, what="the server answers", patience=20)
-    for leg in site.bond().leg_list:
-        if leg.link_mode != "active":
-            site.set_mode(leg.id, "active")
+    site.put_back()
+    site.wait_until_nodes_listen()
     site.wait_until_whole()
     return site

@@ -45,6 +45,11 @@ class Site:
     def leg(self, line: AccessLine) -> LegView:
         return next(leg for leg in self.bond().leg_list if leg.interface == line.interface)
 
+    def ends(self, line: AccessLine) -> tuple[str, str]:
+        """Return what bonder and aggregator say of a line's leg."""
+        leg = self.leg(line)
+        return leg.bonder_state, leg.aggregator_state
+
     def states(self) -> dict[int, str]:
         """Return the state of each line's leg, by line number."""
         by_interface = {leg.interface: leg.state for leg in self.bond().leg_list}
@@ -65,6 +70,31 @@ class Site:
 
     def wait_until_whole(self, patience: float = 45) -> float:
         return self.wait_for_states({line.number: "up" for line in LINES}, patience=patience)
+
+    def wait_until_nodes_listen(self, patience: float = 90) -> None:
+        """Change something, and return when both ends have it.
+
+        What the API shows of a node may be old: one that missed the server for a while asks again
+        only when its own patience says so (behaviour 1.5).
+        """
+        since = self.last_update()
+        hold = self.api.get(f"/api/v3/bonds/{self.bond_id}/", HoldView).reorder_max_hold
+        self.change_bond(reorder_max_hold=150 if hold != 150 else 151)
+        wait_until(
+            lambda: all_applied(self.config_updates(since)),
+            what="both ends have a change",
+            patience=patience,
+        )
+
+    def put_back(self) -> None:
+        """Undo through the API what a test that failed may have left off."""
+        bond = self.bond()
+        for leg in bond.leg_list:
+            if leg.link_mode != "active":
+                self.set_mode(leg.id, "active")
+        for one in bond.connectedips:
+            if not one.enabled:
+                self.api.patch(one.url, {"enabled": True}, msgspec.Raw)
 
     def set_mode(self, leg_id: int, mode: str) -> None:
         leg = self.api.get(f"/api/v3/bonds/{self.bond_id}/legs/{leg_id}/", LegView)
@@ -136,6 +166,10 @@ class Site:
 
     # ------------------------------------------------------------------ the outbox
 
+    def last_update(self) -> int:
+        """Return the id of the newest row of the outbox."""
+        return max((row.id for row in self.config_updates()), default=0)
+
     def config_updates(self, since: int = 0) -> list["ConfigUpdateRow"]:
         """Return the rows of the outbox after an id, in order. v3 shows their counts only."""
         database = self.lab.directory.server_state / "db.sqlite3"
@@ -148,10 +182,18 @@ class Site:
         return [ConfigUpdateRow(*row) for row in found]
 
 
+class HoldView(msgspec.Struct, frozen=True):
+    reorder_max_hold: int
+
+
 class ConfigUpdateRow(msgspec.Struct, frozen=True):
     id: int
     node_id: int
     status: str
+
+
+def all_applied(rows: list[ConfigUpdateRow]) -> bool:
+    return bool(rows) and all(row.status == "applied" for row in rows)
 
 
 class Streams:

@@ -7,25 +7,17 @@ import pytest
 from openbond.lab.layout import LINES
 from openbond.lab.waiting import wait_until
 
-from .site import ConfigUpdateRow, Site
+from .site import ConfigUpdateRow, Site, all_applied
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
-
-
-def last_id(site: Site) -> int:
-    return max((row.id for row in site.config_updates()), default=0)
 
 
 def rows_of(site: Site, node_id: int, since: int) -> list[ConfigUpdateRow]:
     return [row for row in site.config_updates(since) if row.node_id == node_id]
 
 
-def all_applied(rows: list[ConfigUpdateRow]) -> bool:
-    return bool(rows) and all(row.status == "applied" for row in rows)
-
-
 def test_a_change_is_applied_at_both_ends(site: Site) -> None:
-    since = last_id(site)
+    since = site.last_update()
 
     site.change_bond(reorder_max_hold=110)
     after = wait_until(
@@ -44,7 +36,7 @@ def test_updates_for_a_bonder_that_is_cut_off_wait_in_order_and_arrive(site: Sit
     bonder = site.bond().bonder.id
     site.cut(*LINES)
     site.wait_for_states({line.number: "down" for line in LINES}, patience=15)
-    since = last_id(site)
+    since = site.last_update()
 
     for hold in (120, 130, 140):
         site.change_bond(reorder_max_hold=hold)

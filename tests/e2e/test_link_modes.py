@@ -15,12 +15,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
 LINE = LINES[1]
 
 
-def ends(site: Site) -> tuple[str, str]:
-    """Return what bonder and aggregator say of the leg."""
-    leg = site.leg(LINE)
-    return leg.bonder_state, leg.aggregator_state
-
-
 def outer_packets(site: Site) -> int:
     """Return how many bytes the line carried so far, both ways."""
     status = site.lab.topology.relay(LINE).status()
@@ -60,7 +54,7 @@ def wait_for_silence(site: Site) -> None:
 def test_an_idle_leg_is_probed_but_carries_no_customer_packet(site: Site) -> None:
     leg = site.leg(LINE)
     site.set_mode(leg.id, "idle")
-    wait_until(lambda: ends(site) == ("idle", "idle"), what="both ends say idle", patience=15)
+    wait_until(lambda: site.ends(LINE) == ("idle", "idle"), what="both ends say idle", patience=15)
     before = outer_packets(site)
 
     site.customer.run(["ping", "-q", "-c", "200", "-i", "0.01", "-s", "1200", INTERNET])
