@@ -149,6 +149,18 @@ def test_a_lie_above_what_was_asked_is_not_believed() -> None:
     assert path.found_to_take() is None
 
 
+def test_what_passed_before_the_search_began_does_not_count() -> None:
+    path = fresh()
+    path.begin(0.0)
+    before = path.probe_to_send(0.0, 0.1)
+    assert before is not None
+
+    path.begin(0.01)  # the line has just become narrower
+    path.on_ack(before.number, before.size, 0.02)
+
+    assert path.found_to_take() is None
+
+
 def test_a_probe_fills_the_outer_packet_to_its_size() -> None:
     for size in (576, 1400, 1500, 9000):
         body = MtuProbe(3, size).encode()

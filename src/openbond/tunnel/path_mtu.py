@@ -58,8 +58,12 @@ def decode_mtu_ack(body: bytes) -> tuple[int, int] | None:
 
 @dataclass(slots=True)
 class _Search:
-    """Between `fits` (known to pass, or 575: not yet known) and `fails` (known to be lost)."""
+    """Between `fits` (known to pass, or 575: not yet known) and `fails` (known to be lost).
 
+    `first` is the number of its first probe: what passed before says nothing of the line now.
+    """
+
+    first: int
     fits: int
     fails: int
     size: int
@@ -112,9 +116,11 @@ class PathMtu:
             self.begin(now)
 
     def on_ack(self, number: int, size: int, now: float) -> None:
-        """Take in an acknowledgement; a late one of a size given up still counts."""
+        """Take in an acknowledgement; a late one of a size given up in this search still counts."""
         search = self._search
-        if search is None or number > self._number or not search.fits < size <= self._ceiling:
+        if search is None or not search.first <= number <= self._number:
+            return
+        if not search.fits < size <= self._ceiling:
             return
         search.fits = size
         search.fails = max(search.fails, size + 1)
@@ -158,7 +164,8 @@ class PathMtu:
     # -- inside -----------------------------------------------------------------------------------
 
     def _begin_at(self, size: int, now: float) -> None:
-        self._search = _Search(SMALLEST - 1, self._ceiling + 1, size, next_at=now)
+        first = self._number + 1
+        self._search = _Search(first, SMALLEST - 1, self._ceiling + 1, size, next_at=now)
         self._next_search_at = inf
 
     def _step(self, search: _Search, now: float) -> None:
