@@ -1,11 +1,14 @@
-"""The contract's field tables as data: `v3_fields.tsv`, one row a field of a resource."""
+"""The contract's field tables as data: `v3_fields.tsv`, one row a field of a resource.
+
+`added_fields.tsv` has what we added, which the contract allows (00-general.md, 12).
+"""
 
 import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-TABLE = Path(__file__).with_name("v3_fields.tsv")
+TABLES = [Path(__file__).with_name(name) for name in ("v3_fields.tsv", "added_fields.tsv")]
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,7 @@ class Field:
 
 def fields_of(resource: str) -> dict[str, Field]:
     """Return the fields of a resource by name, the common ones included."""
-    with TABLE.open() as table:
-        lines = [
-            line
-            for line in csv.DictReader(table, dialect="excel-tab")
-            if line["resource"] == resource
-        ]
+    lines = [line for table in TABLES for line in _lines(table) if line["resource"] == resource]
     return {
         line["field"]: Field(
             name=line["field"],
@@ -58,3 +56,8 @@ def fields_of(resource: str) -> dict[str, Field]:
         )
         for line in lines
     }
+
+
+def _lines(table: Path) -> list[dict[str, str]]:
+    with table.open() as file:
+        return list(csv.DictReader(file, dialect="excel-tab"))

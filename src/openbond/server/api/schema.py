@@ -172,7 +172,8 @@ class ContractSchema(AutoSchema):
     ) -> Schema:
         inner = getattr(field, "of", None)
         if inner is not None:
-            return {"type": "array", "items": self.resolve_serializer(inner(), direction).ref}
+            # Objects inside others are never written, so their body is that of an answer.
+            return {"type": "array", "items": self.resolve_serializer(inner(), "response").ref}
         schema: Schema = super()._map_serializer_field(  # type: ignore[no-untyped-call]
             field, direction, bypass_extensions
         )

@@ -1,7 +1,9 @@
 """How values look in JSON (00-general.md, 4.7)."""
 
+import json
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
+from typing import Any
 
 
 def time(value: datetime) -> str:
@@ -12,6 +14,12 @@ def time(value: datetime) -> str:
 
 def time_or_null(value: datetime | None) -> str | None:
     return None if value is None else time(value)
+
+
+def stored(text: str) -> list[dict[str, Any]]:
+    """Return a list of objects that a row keeps as JSON; empty text is an empty list."""
+    objects: list[dict[str, Any]] = json.loads(text) if text else []
+    return objects
 
 
 def mbit(kbps: int) -> int | float:

@@ -14,6 +14,7 @@ from django_tasks_db.compat import TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
+from openbond.server.measurement.services import watch_alarms
 from openbond.server.system.alerts import raise_alert
 from openbond.server.system.selectors import current_settings
 
@@ -33,6 +34,7 @@ class Job:
 
 JOBS = (
     Job("expire certificates", Every(timedelta(minutes=1)), expire_certificates),
+    Job("watch alarms", Every(timedelta(seconds=10)), watch_alarms),
     Job("purge", Every(timedelta(hours=1)), purge),
     Job("back up", Nightly(time(2, 0)), back_up),
     Job("watch backups", Every(timedelta(hours=1)), watch_backups),

@@ -25,7 +25,7 @@ from openbond.wire.states import Cipher, Distribution, Security
 
 from .connected_ips import ConnectedIpBody
 from .cpe_nat_ips import CpeNatIpBody
-from .leg_bodies import LegBody
+from .leg_bodies import AlarmBody, LegBody
 from .nodes import STATUSES
 from .routes import RouteBody
 
@@ -79,6 +79,12 @@ class BondersPart(serializers.Serializer[Model]):
     last_connected = Time(allow_null=True)
 
 
+class BondsAlarm(AlarmBody):
+    """`leg` is null for an alarm of the bond itself."""
+
+    leg = Link(allow_null=True)
+
+
 class BondBody(Body):
     id = Whole(read_only=True)
     url = Link()
@@ -125,6 +131,7 @@ class BondBody(Body):
     download_rate = Whole(read_only=True, help_text="bit/s")
     upload_rate = Whole(read_only=True, help_text="bit/s")
     tuning_in_progress = Flag(read_only=True)
+    alarms = Objects(BondsAlarm)
     leg_list = Objects(LegBody)
     connectedips = Objects(ConnectedIpBody)
     cpenatips = Objects(CpeNatIpBody)

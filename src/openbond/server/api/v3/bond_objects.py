@@ -47,7 +47,12 @@ TUNNEL = [
 ]
 ADAPTATION = ["tcp_proxy", "tcp_proxy_ports", "bandwidth_adaptation", "packet_loss_detection"]
 TUNING = ["flap_detection", "flap_threshold", "flap_window", "automatic_tuning", "auto_accept"]
-REPORT = ["report__download_rate", "report__upload_rate", "report__reported"]
+REPORT = [
+    "report__download_rate",
+    "report__upload_rate",
+    "report__reported",
+    "report__alarms",
+]
 BONDER = ["name", "key", "serial_number", "asset_tag", "version", "last_connected"]
 COLUMNS = [
     "id",
@@ -195,7 +200,14 @@ def _state(row: dict[str, Any], legs: Iterable[Shown], showing: Showing) -> Show
         "download_rate": row["report__download_rate"] if is_fresh else 0,
         "upload_rate": row["report__upload_rate"] if is_fresh else 0,
         "tuning_in_progress": row["tuning_in_progress"],
+        "alarms": _alarms(row, legs),
     }
+
+
+def _alarms(row: dict[str, Any], legs: Iterable[Shown]) -> list[Shown]:
+    """Return the open alarms of the bond itself, then those of its legs, with their address."""
+    own = [{**alarm, "leg": None} for alarm in values.stored(row["report__alarms"])]
+    return own + [{**alarm, "leg": leg["url"]} for leg in legs for alarm in leg["alarms"]]
 
 
 def _status(last_connected: datetime | None, legs: Iterable[Shown]) -> str:

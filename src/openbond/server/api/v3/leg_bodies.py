@@ -2,19 +2,31 @@
 
 from typing import ClassVar
 
+from django.db.models import Model
+from rest_framework import serializers
+
 from openbond.server.api.addresses import Interface, Ipv4, Mac, Prefix
 from openbond.server.api.body import Body
-from openbond.server.api.fields import Choice, Flag, Link, Number, Text, Time, Whole
+from openbond.server.api.fields import Choice, Flag, Link, Number, Objects, Text, Time, Whole
 from openbond.server.api.relations import Relation
 from openbond.server.bonds.models import InterfaceMode
 from openbond.server.bonds.selectors import mobile_provider_profiles_visible_to
+from openbond.server.measurement.rules.alarms import AlarmKind
 from openbond.wire.states import LegType, LinkMode, ShownState
 
 TYPES = [leg_type.value for leg_type in LegType]
 LINK_MODES = [mode.value for mode in LinkMode]
 STATES = [state.value for state in ShownState]
+ALARMS = [kind.value for kind in AlarmKind]
 TECHNOLOGIES = ["2g", "3g", "4g", "5g"]
 MAX_MBIT = "100000"
+
+
+class AlarmBody(serializers.Serializer[Model]):
+    """An open alarm of a leg (behaviour 3.10)."""
+
+    alarm = Choice(ALARMS, read_only=True)
+    opened = Time()
 
 
 class LegBody(Body):
@@ -42,6 +54,7 @@ class LegBody(Body):
     adapted_up_speed = Number(read_only=True, allow_null=True, help_text="Mbit/s")
     mtu = Whole(read_only=True, help_text="bytes")
     tunnel_port = Whole(read_only=True)
+    alarms = Objects(AlarmBody)
     note = Text(4000)
     created = Time()
     modified = Time()

@@ -43,6 +43,7 @@ COLUMNS = [
     "report__adapted_up_kbps",
     "report__down_mtu",
     "report__up_mtu",
+    "report__alarms",
 ]
 TYPE_COLUMNS = {
     LegType.STATIC: [],
@@ -86,6 +87,7 @@ def generic_leg(row: dict[str, Any], links: Links, *, since: datetime) -> Shown:
         "adapted_up_speed": values.mbit_or_null(row["report__adapted_up_kbps"]),
         "mtu": _mtu(row["report__down_mtu"], row["report__up_mtu"]),
         "tunnel_port": row["tunnel_port"],
+        "alarms": values.stored(row["report__alarms"]),
         "note": row["note"],
         "created": row["shown_created"],
         "modified": row["shown_modified"],

@@ -135,12 +135,16 @@ class Bond(Dated):
 
 
 class BondReport(models.Model):
-    """What the bonder last said of the bond: customer throughput in bit/s, and when."""
+    """What the bonder last said of the bond: customer throughput in bit/s, and when.
+
+    `alarms`: the open ones of the bond itself as JSON, see LegReport.
+    """
 
     bond = models.OneToOneField(Bond, models.CASCADE, primary_key=True, related_name="report")
     download_rate = models.BigIntegerField(default=0)
     upload_rate = models.BigIntegerField(default=0)
     reported = models.DateTimeField(null=True)
+    alarms = models.TextField(default="", blank=True)
 
     def __str__(self) -> str:
         return f"report of bond {self.bond_id}"

@@ -171,6 +171,7 @@ class LegReport(models.Model):
     """What the two ends last said of a leg. Made with the leg; no part of its `modified`.
 
     MTUs are bytes per direction, null until measured. Adapted speeds are null unless lowered.
+    `alarms`: the open ones as JSON, kept by the room of measurement; empty without any.
     """
 
     leg = models.OneToOneField(Leg, models.CASCADE, primary_key=True, related_name="report")
@@ -202,6 +203,7 @@ class LegReport(models.Model):
     operator = models.CharField(max_length=64, null=True)  # noqa: DJ001
     access_technology = models.CharField(max_length=2, null=True)  # noqa: DJ001
     signal_quality = models.PositiveSmallIntegerField(null=True)
+    alarms = models.TextField(default="", blank=True)
 
     def __str__(self) -> str:
         return f"report of leg {self.leg_id}"

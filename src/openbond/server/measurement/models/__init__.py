@@ -1,9 +1,11 @@
 """Histories of legs, speed tests and tunings."""
 
+from .alarms import Alarm
 from .states import LegChange, LegWatch
 from .tests import Direction, Protocol, SpeedTest, TestStatus, Tuning, TuningDecision, TuningStatus
 
 __all__ = [
+    "Alarm",
     "Direction",
     "LegChange",
     "LegWatch",

@@ -1,5 +1,6 @@
 """Writes to histories, speed tests and tunings. `by` is who writes."""
 
+from .alarms import watch_alarms
 from .speed_tests import create_speed_test
 from .states import forget_changes, record_records, record_states
 from .tunings import accept_tuning, cancel_tuning, create_tuning, decline_tuning
@@ -13,4 +14,5 @@ __all__ = [
     "forget_changes",
     "record_records",
     "record_states",
+    "watch_alarms",
 ]
