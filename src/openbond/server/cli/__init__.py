@@ -1,0 +1,20 @@
+"""`openbond server`: start the management server, and what is done to it by hand."""
+
+import typer
+
+from .accounts import create_admin, set_password, tokens
+from .backups import backup, restore
+from .certificates import certificates
+from .starting import check, start
+
+app = typer.Typer(
+    help="The management server: API, nodes' channel, and background work in one process."
+)
+app.callback(invoke_without_command=True)(start)
+app.command()(check)
+app.command("create-admin")(create_admin)
+app.command("set-password")(set_password)
+app.command()(backup)
+app.command()(restore)
+app.add_typer(tokens, name="token")
+app.add_typer(certificates, name="certificate")
