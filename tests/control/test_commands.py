@@ -1,5 +1,6 @@
 """What operators type: accounts and tokens, and refusals in one sentence."""
 
+import json
 import logging
 import os
 from io import StringIO
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.hashers import check_password
 from django.core.management import CommandError, call_command
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from openbond.server.bonds.services import update_bond
 from openbond.server.cli import app
+from openbond.server.qos.models import QosProfile
 from openbond.server.spaces.models import ApiToken, User
 from tests.world import World
 
@@ -114,3 +117,86 @@ def test_an_empty_password_file_is_refused_in_words(tmp_path: Path) -> None:
 
     assert done.exit_code == 1
     assert "is empty. Write the password into it." in done.output
+
+
+@pytest.fixture
+def made_state(tmp_path: Path, own_environment: None) -> Path:
+    """A directory that passes for a server's; the database is that of the tests."""
+    (tmp_path / "state" / "ca").mkdir(parents=True)
+    return tmp_path / "state"
+
+
+def typed(state: Path, *words: str) -> Result:
+    """Run `openbond server` as an operator types it."""
+    return CliRunner().invoke(app, [*words, "--state", str(state)])
+
+
+def test_the_audit_is_read_newest_first_and_narrowed(world: World, made_state: Path) -> None:
+    update_bond(by=world.viewer("ana"), bond=world.bond, note="one")
+    update_bond(by=world.viewer("gil"), bond=world.globex_bond, note="two")
+
+    newest = typed(made_state, "audit", "--lines", "1")
+    of_ana = typed(made_state, "audit", "--actor", "ANA@example.net", "--kind", "bond")
+    of_one = typed(made_state, "audit", "--kind", "bond", "--id", str(world.bond.pk))
+
+    assert json.loads(newest.output)["after"] == {"note": "two"}
+    assert json.loads(of_ana.output)["before"] == {"note": ""}
+    assert {json.loads(line)["name"] for line in of_one.output.splitlines()} == {"site-1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(
+            ["--kind", "bonds"], "nothing of kind 'bonds'. It has: aggregator, bond", id="kind"
+        ),
+        pytest.param(["--id", "7"], "give --kind as well", id="id alone"),
+        pytest.param(["--lines", "0"], "'--lines'", id="no lines"),
+        pytest.param(["--days", "-1"], "'--days'", id="days to come"),
+        pytest.param(["--kind", "bond", "--id", "9" * 30], "'--id'", id="endless id"),
+    ],
+)
+def test_what_the_audit_cannot_be_asked_is_said_in_words(
+    world: World, made_state: Path, words: list[str], told: str
+) -> None:
+    done = typed(made_state, "audit", *words)
+
+    assert done.exit_code != 0
+    assert told in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_profile_that_was_shown_can_be_changed_and_loaded(
+    world: World, made_state: Path, tmp_path: Path
+) -> None:
+    shown = typed(made_state, "qos-profile", "show", "default")
+    file = tmp_path / "voice.json"
+    file.write_text(shown.output.replace('"Default"', '"Voice"'))
+
+    made = typed(made_state, "qos-profile", "load", str(file), "--space", "ACME")
+    again = typed(made_state, "qos-profile", "show", "Voice", "--space", "acme")
+
+    profile = QosProfile.objects.get(name="Voice", space=world.acme)
+    assert f"QoS profile Voice of Acme has id {profile.pk}." in made.output
+    assert again.output == file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(["show", "Nobody's"], "has no QoS profile named", id="no such profile"),
+        pytest.param(
+            ["show", "Default", "--space", "mars"], "no space with the key 'mars'", id="space"
+        ),
+        pytest.param(["load", "/nowhere/at.all"], "Cannot read /nowhere/at.all", id="no such file"),
+        pytest.param(["load", __file__], "This is no QoS profile", id="not JSON"),
+    ],
+)
+def test_a_profile_that_cannot_be_shown_or_loaded_is_refused_in_words(
+    world: World, made_state: Path, words: list[str], told: str
+) -> None:
+    done = typed(made_state, "qos-profile", *words)
+
+    assert done.exit_code == 1
+    assert told in done.output
+    assert "Traceback" not in done.output

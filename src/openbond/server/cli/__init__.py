@@ -3,8 +3,10 @@
 import typer
 
 from .accounts import create_admin, set_password, tokens
+from .audit import show_audit
 from .backups import backup, restore
 from .certificates import certificates
+from .qos_profiles import qos_profiles
 from .starting import check, start
 
 app = typer.Typer(
@@ -16,5 +18,7 @@ app.command("create-admin")(create_admin)
 app.command("set-password")(set_password)
 app.command()(backup)
 app.command()(restore)
+app.command("audit")(show_audit)
 app.add_typer(tokens, name="token")
+app.add_typer(qos_profiles, name="qos-profile")
 app.add_typer(certificates, name="certificate")

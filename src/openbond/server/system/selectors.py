@@ -31,3 +31,8 @@ def audit_entries(
     if actor:
         entries = entries.filter(actor_name__iexact=actor)
     return entries if since is None else entries.filter(at__gte=since)
+
+
+def audit_kinds() -> list[str]:
+    """Return the kinds of objects that the audit tells of, in order."""
+    return sorted(AuditEntry.objects.order_by().values_list("kind", flat=True).distinct())

@@ -21,7 +21,7 @@ from openbond.server.system.actors import COMMAND_LINE
 
 
 class Command(BaseCommand):
-    help = "Load a QoS profile from a JSON file, or show one as such a file."
+    help = "QoS profiles as JSON files. Use `openbond server qos-profile`."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("verb", choices=["load", "show"])
