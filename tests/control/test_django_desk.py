@@ -1,13 +1,14 @@
 """Requests from the event loop to a WSGI application in threads, and answers back."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from openbond.server.control.django_desk import MAX_BODY_BYTES, DjangoDesk
+from openbond.server.control.django_desk import ANSWER_AFTER, MAX_BODY_BYTES, DjangoDesk
 
 StartResponse = Callable[[str, list[tuple[str, str]]], None]
 Environ = dict[str, Any]
@@ -152,3 +153,78 @@ def test_requests_keep_their_thread_and_so_its_connection() -> None:
     asyncio.run(twice())
 
     assert len(set(threads)) == 1
+
+
+def wait_if_slow(environ: Environ, start: StartResponse) -> list[bytes]:
+    if environ["PATH_INFO"] == "/slow/":
+        environ[ANSWER_AFTER] = 0.8
+    start("401 Unauthorized", [])
+    return [environ["PATH_INFO"].encode()]
+
+
+def test_an_answer_that_waits_keeps_no_thread_from_others() -> None:
+    """One thread, and an answer that waits until everybody else has theirs."""
+    order: list[bytes] = []
+    waited: list[float] = []
+
+    async def receive() -> Mapping[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        order.append(message.get("body", b""))
+
+    async def all_three() -> None:
+        is_over = asyncio.Event()
+
+        async def pause(seconds: float) -> None:
+            waited.append(seconds)
+            await is_over.wait()
+
+        desk = DjangoDesk(wait_if_slow, threads=1, pause=pause)
+        slow = asyncio.create_task(desk(scope(path="/slow/"), receive, send))
+        await asyncio.sleep(0)
+        await desk(scope(path="/1/"), receive, send)
+        await desk(scope(path="/2/"), receive, send)
+        is_over.set()
+        await slow
+        desk.close()
+
+    asyncio.run(all_three())
+
+    assert waited == [0.8]
+    assert [body for body in order if body] == [b"/1/", b"/2/", b"/slow/"]
+
+
+def test_every_answer_bears_the_id_of_its_request() -> None:
+    given = ask(echo, b"", headers=[(b"x-request-id", b"order-4711")])
+    made = ask(echo, b"", headers=[(b"x-request-id", b"two words")])
+
+    assert dict(given[0]["headers"])[b"X-Request-Id"] == b"order-4711"
+    assert len(dict(made[0]["headers"])[b"X-Request-Id"]) == 32
+
+
+def test_an_application_that_fails_is_told_in_json_without_its_reason() -> None:
+    def fail(environ: Environ, start: StartResponse) -> list[bytes]:
+        raise ZeroDivisionError("secret inside")
+
+    sent = ask(fail, b"", headers=[(b"x-request-id", b"order-4711")])
+
+    headers = dict(sent[0]["headers"])
+    told = json.loads(sent[1]["body"])
+    assert sent[0]["status"] == 500
+    assert headers[b"Content-Type"] == b"application/json"
+    assert headers[b"X-Request-Id"] == b"order-4711"
+    assert told["code"] == "server_error"
+    assert "order-4711" in told["detail"]
+    assert "secret" not in told["detail"]
+
+
+def test_an_answer_that_fails_in_its_midst_does_not_look_whole() -> None:
+    def stream(environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        start("200 OK", [])
+        yield b"one"
+        yield b"two"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ask(stream, b"")

@@ -1,7 +1,6 @@
 """Stands before everything under /api/: addresses, hosts, headers, request ids, JSON for faults."""
 
 import re
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +13,14 @@ from django.http.response import HttpResponseBase
 from django.urls import is_valid_path
 from django.utils.decorators import sync_and_async_middleware
 
+from openbond.server.control import request_ids
+
 from .negotiation import JSON
 from .renderer import encode
 
 API = "/api/"
 SLASHES = re.compile("/{2,}")
 FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 # What a fault outside a view is called, by its status; the views' own faults never come here.
 FAULTS = {
@@ -36,6 +36,8 @@ FAULTS = {
 # The next middleware or the view: it answers, or it returns an awaitable of the answer, and
 # `iscoroutinefunction` tells which. The type system cannot follow that.
 Answer = Callable[[HttpRequest], Any]
+Enter = Callable[[HttpRequest], HttpResponse | None]
+Leave = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
 
 log = structlog.get_logger()
 
@@ -43,52 +45,51 @@ log = structlog.get_logger()
 @sync_and_async_middleware
 def forwarding(answer: Answer) -> Answer:
     """Forget X-Forwarded-* unless a configured proxy sent them (00-general.md, 2.4)."""
-    if iscoroutinefunction(answer):
-
-        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
-            _forget_forwarded(request)
-            response: HttpResponseBase = await answer(request)
-            return response
-
-        return asynchronous
-
-    def synchronous(request: HttpRequest) -> HttpResponseBase:
-        _forget_forwarded(request)
-        response: HttpResponseBase = answer(request)
-        return response
-
-    return synchronous
+    return _around(answer, enter=_forget_forwarded)
 
 
 @sync_and_async_middleware
 def doorway(answer: Answer) -> Answer:
-    """Give everything under /api/ the manners of 00-general.md, 2 and 9."""
-    if iscoroutinefunction(answer):
+    """Give every answer under /api/ the manners of 00-general.md, 2 and 9, whoever made it.
 
-        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
-            is_ours = _is_for_the_api(request)
-            early = _enter(request) if is_ours else None
-            response: HttpResponseBase = early or await answer(request)
-            return _leave(request, response) if is_ours else response
+    It refuses nothing itself, so that nothing can go wrong past it.
+    """
+    return _around(answer, enter=_name, leave=_leave)
 
-        return asynchronous
 
-    def synchronous(request: HttpRequest) -> HttpResponseBase:
-        is_ours = _is_for_the_api(request)
-        early = _enter(request) if is_ours else None
-        response: HttpResponseBase = early or answer(request)
-        return _leave(request, response) if is_ours else response
-
-    return synchronous
+@sync_and_async_middleware
+def threshold(answer: Answer) -> Answer:
+    """Let in only to hosts and addresses that there are (00-general.md, 2)."""
+    return _around(answer, enter=_enter)
 
 
 def request_id_of(request: HttpRequest) -> str:
     """Return the id under which the log knows this request."""
-    return getattr(request, "openbond_request_id", "-")
+    name: str = request.META.get(request_ids.IN_ENVIRON, "-")
+    return name
 
 
 def json_fault(code: str, detail: str, *, status: int) -> HttpResponse:
     return HttpResponse(encode({"detail": detail, "code": code}), status=status, content_type=JSON)
+
+
+def _as_it_is(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    return response
+
+
+def _around(answer: Answer, *, enter: Enter, leave: Leave = _as_it_is) -> Answer:
+    """Return a middleware that does `enter` before, which may answer already, and `leave` after."""
+    if iscoroutinefunction(answer):
+
+        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
+            return leave(request, enter(request) or await answer(request))
+
+        return asynchronous
+
+    def synchronous(request: HttpRequest) -> HttpResponseBase:
+        return leave(request, enter(request) or answer(request))
+
+    return synchronous
 
 
 def _forget_forwarded(request: HttpRequest) -> None:
@@ -102,15 +103,21 @@ def _is_for_the_api(request: HttpRequest) -> bool:
     return SLASHES.sub("/", request.path_info).startswith(API)
 
 
+def _name(request: HttpRequest) -> None:
+    """Let every line of the log bear the id of the request; our own server gave it one already."""
+    given = request.headers.get(request_ids.HEADER, "")
+    name = request.META.setdefault(request_ids.IN_ENVIRON, request_ids.request_id_for(given))
+    # Never unbound: Django logs a refusal after the last middleware, and the next request has
+    # a context or at least an id of its own.
+    structlog.contextvars.bind_contextvars(request_id=name)
+
+
 def _enter(request: HttpRequest) -> HttpResponse | None:
     """Prepare the request; return the answer if there is nothing more to ask."""
+    if not _is_for_the_api(request):
+        return None
     request.path_info = SLASHES.sub("/", request.path_info)
     request.path = SLASHES.sub("/", request.path)
-    given = request.headers.get("X-Request-Id", "")
-    request.openbond_request_id = (  # type: ignore[attr-defined]
-        given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    )
-    structlog.contextvars.bind_contextvars(request_id=request_id_of(request))
     try:
         request.get_host()
     except DisallowedHost:
@@ -128,12 +135,13 @@ def _answer_without_slash(request: HttpRequest) -> HttpResponse:
 
 
 def _leave(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if not _is_for_the_api(request):
+        return response
     if response.status_code >= 400 and not _is_json(response):
         response = _json_instead_of(response, request)
     response["Cache-Control"] = "no-store"
     response["Vary"] = "Accept, Authorization, Cookie"
-    response["X-Request-Id"] = request_id_of(request)
-    structlog.contextvars.unbind_contextvars("request_id")
+    response[request_ids.HEADER] = request_id_of(request)
     return response
 
 

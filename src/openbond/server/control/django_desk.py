@@ -2,17 +2,22 @@
 
 Django's own ASGI handler makes a thread and a database connection for each request, which costs
 more than a small answer does. Here a request's body is read on the loop, so that a slow client
-holds no thread; then Django handles it in one piece, as under any WSGI server.
+holds no thread; then Django handles it in one piece, as under any WSGI server. An answer that is
+to wait (to a failed login) waits on the loop as well: its thread is free for others meanwhile.
 """
 
 import asyncio
 import contextvars
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
+import msgspec
+import structlog
+
+from . import request_ids
 from .desk import close_with_connections
 from .requests import Receive, Scope, Send
 
@@ -22,9 +27,16 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 
 BODILESS = (204, 304)
 
+# Where Django leaves the seconds that its answer shall wait before it is sent; such an answer is
+# small and held in memory. Another WSGI server would not know it, and send at once.
+ANSWER_AFTER = "openbond.answer_after"
+
 Environ: TypeAlias = dict[str, Any]
+Pause: TypeAlias = Callable[[float], Awaitable[object]]
 # What comes back is iterable; Django's type of it does not say so.
 Wsgi: TypeAlias = Callable[[Environ, Any], Any]
+
+log = structlog.get_logger(__name__)
 
 _CONTENT_HEADERS = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT_TYPE"}
 
@@ -32,9 +44,12 @@ _CONTENT_HEADERS = {"content-length": "CONTENT_LENGTH", "content-type": "CONTENT
 class DjangoDesk:
     """An ASGI application in front of Django's WSGI handler."""
 
-    def __init__(self, application: Wsgi, *, threads: int = THREADS) -> None:
+    def __init__(
+        self, application: Wsgi, *, threads: int = THREADS, pause: Pause = asyncio.sleep
+    ) -> None:
         self._application = application
         self._threads = threads
+        self._pause = pause
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="django")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,9 +58,14 @@ class DjangoDesk:
             return
         answer = _Answer(send, asyncio.get_running_loop())
         environ = _environ(scope, body)
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        environ[request_ids.IN_ENVIRON] = request_ids.request_id_for(given)
         # A context of its own: what one request binds for the log must not stay in the thread.
         give = contextvars.copy_context().run
         await answer.loop.run_in_executor(self._pool, give, answer.give, self._application, environ)
+        if answer.is_held:
+            await self._pause(environ[ANSWER_AFTER])
+            await answer.send_held()
 
     def close(self) -> None:
         close_with_connections(self._pool, self._threads)
@@ -57,29 +77,66 @@ class _Answer:
     def __init__(self, send: Send, loop: asyncio.AbstractEventLoop) -> None:
         self._send = send
         self.loop = loop
+        self._request_id = ""
         self._start: dict[str, Any] = {}
+        self._has_started = False
+        self._held: bytes | None = None
+
+    @property
+    def is_held(self) -> bool:
+        return self._held is not None
+
+    async def send_held(self) -> None:
+        held, self._held = self._held or b"", None
+        await self._put(held, more=False)
 
     def give(self, application: Wsgi, environ: Environ) -> None:
-        chunks = application(environ, self._begin)
+        self._request_id = environ[request_ids.IN_ENVIRON]
+        structlog.contextvars.bind_contextvars(request_id=self._request_id)
         try:
-            waiting = b""
-            for chunk in chunks:
-                if waiting:
-                    self._pass_on(waiting, more=True)
-                waiting = chunk
-            self._pass_on(waiting, more=False)
+            self._give(application, environ)
         except OSError:
             return  # the client hung up in the midst of the answer
+        except Exception:
+            log.exception("http.crashed", path=environ["PATH_INFO"])
+            if self._has_started:
+                raise  # the server cuts the connection: half an answer must not look whole
+            self._pass_on(self._fault(), more=False)
+
+    def _give(self, application: Wsgi, environ: Environ) -> None:
+        chunks = application(environ, self._begin)
+        try:
+            if ANSWER_AFTER in environ:
+                self._held = b"".join(chunks)
+            else:
+                self._pass_on_all(chunks)
         finally:
             getattr(chunks, "close", bool)()
 
+    def _pass_on_all(self, chunks: Iterable[bytes]) -> None:
+        waiting = b""
+        for chunk in chunks:
+            if waiting:
+                self._pass_on(waiting, more=True)
+            waiting = chunk
+        self._pass_on(waiting, more=False)
+
+    def _fault(self) -> bytes:
+        """Begin an answer that says, in the shape of the API, that something broke."""
+        self._begin("500 Internal Server Error", [("Content-Type", "application/json")])
+        detail = f"The server failed. Its log has the reason under request id {self._request_id}."
+        return msgspec.json.encode({"detail": detail, "code": "server_error"})
+
     def _begin(self, status: str, headers: list[tuple[str, str]], *error: object) -> None:
         encoded = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers]
+        if request_ids.HEADER.lower() not in {name.lower() for name, _ in headers}:
+            encoded.append((request_ids.HEADER.encode(), self._request_id.encode()))
         code = int(status.split(" ", 1)[0])
         self._start = {"type": "http.response.start", "status": code, "headers": encoded}
 
     def _pass_on(self, chunk: bytes, *, more: bool) -> None:
         # Waiting for the loop is what keeps a large answer from piling up in memory.
+        self._has_started = True
         asyncio.run_coroutine_threadsafe(self._put(chunk, more), self.loop).result()
 
     async def _put(self, chunk: bytes, more: bool) -> None:

@@ -15,6 +15,7 @@ from .application import Application
 from .authority import Authority
 from .clock import server_time
 from .django_desk import DjangoDesk
+from .http_door import HttpDoor
 from .revocations import RevocationList
 from .state_files import StateDirectory, StateError
 from .web_tls import LiveTls, web_tls
@@ -60,6 +61,7 @@ def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -
         application,
         ssl_certfile=tls.chain,
         ssl_keyfile=str(tls.key),
+        http=HttpDoor,
         log_config=None,
         access_log=False,
         server_header=False,

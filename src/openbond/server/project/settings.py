@@ -56,10 +56,11 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 
-# API owns the order: the first stands before everything below /api/.
+# API owns the order: the first three stand before everything below /api/.
 MIDDLEWARE = [
     "openbond.server.api.middleware.forwarding",
     "openbond.server.api.middleware.doorway",
+    "openbond.server.api.middleware.threshold",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
