@@ -12,10 +12,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from openbond.server.control.django_desk import ANSWER_AFTER
 from openbond.server.spaces import selectors, services
 from openbond.server.spaces.models import User
 
 from .credentials import VerifiedPasswords, has_password
+from .login_delays import LoginDelays
 from .refusals import CsrfFailed
 
 CHALLENGE = 'Basic realm="openbond"'
@@ -24,6 +26,7 @@ CSRF_HEADER = "X-CSRFToken"
 
 # Losing these costs one argon2 for each user, so each process may keep its own.
 verified_passwords = VerifiedPasswords()
+login_delays = LoginDelays()
 
 
 class Way(Enum):
@@ -49,10 +52,10 @@ class Credentials(BaseAuthentication):
             return _by_session(request)
         scheme, _, rest = header.strip().partition(" ")
         if scheme.lower() == "basic":
-            return _by_password(rest.strip())
+            return _by_password(request, rest.strip())
         if scheme.lower() == "token":
-            return _by_token(rest.strip())
-        raise AuthenticationFailed("Use Basic or Token authorization.")
+            return _by_token(request, rest.strip())
+        raise _failed(request, "Use Basic or Token authorization.")
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -73,13 +76,26 @@ def _by_session(request: Request) -> tuple[User, Login] | None:
     return user, Login(Way.SESSION)
 
 
-def _by_password(encoded: str) -> tuple[User, Login]:
-    login, password = _decoded(encoded)
+def _failed(request: Request, why: str, *, account: str = "") -> AuthenticationFailed:
+    """Return the refusal of a failed login, and let its answer wait."""
+    address = request.META.get("REMOTE_ADDR", "")
+    now = time.monotonic()
+    seconds = login_delays.on_failure(address=address, account=account, now=now)
+    request.META[ANSWER_AFTER] = seconds
+    return AuthenticationFailed(why)
+
+
+def _by_password(request: Request, encoded: str) -> tuple[User, Login]:
+    decoded = _decoded(encoded)
+    if decoded is None:
+        raise _failed(request, "The Authorization header is malformed.")
+    login, password = decoded
     user = _user(login)
     if user is None or not user.active or not _fits(user, password):
         if user is None or not user.active:
             has_password(None, password)
-        raise AuthenticationFailed("Wrong user name or password.")
+        raise _failed(request, "Wrong user name or password.", account=login)
+    login_delays.on_success(account=login)
     services.note_login(user=user, now=timezone.now())
     return user, Login(Way.PASSWORD)
 
@@ -101,22 +117,21 @@ def _fits(user: User, password: str) -> bool:
     return fits
 
 
-def _by_token(secret: str) -> tuple[User, Login]:
+def _by_token(request: Request, secret: str) -> tuple[User, Login]:
     now = timezone.now()
     token = selectors.token_shown_as(secret, now=now)
     if token is None or not token.owner.active:
-        raise AuthenticationFailed("The token is unknown, expired or revoked.")
+        raise _failed(request, "The token is unknown, expired or revoked.")
     services.note_login(user=token.owner, now=now)
     services.note_token_use(token=token, now=now)
     return token.owner, Login(Way.TOKEN, is_read_only=token.read_only)
 
 
-def _decoded(encoded: str) -> tuple[str, str]:
+def _decoded(encoded: str) -> tuple[str, str] | None:
+    """Return login and password; None where the header holds none."""
     try:
         text = base64.b64decode(encoded, validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
-        raise AuthenticationFailed("The Authorization header is malformed.") from None
+        return None
     login, colon, password = text.partition(":")
-    if not colon:
-        raise AuthenticationFailed("The Authorization header is malformed.")
-    return login, password
+    return (login, password) if colon else None
