@@ -85,6 +85,15 @@ def test_a_request_of_nonsense_does_not_harm_the_next(server: LiveServer) -> Non
         assert client.get("/api/v3/").status_code == 401
 
 
+def test_a_session_cookie_that_is_none_is_taken_back(server: LiveServer) -> None:
+    with server.client() as client:
+        client.cookies.set("sessionid", "nonsense")
+        answer = client.get("/api/v3/")
+
+    assert answer.status_code == 401
+    assert answer.headers["Set-Cookie"].startswith("sessionid=")
+
+
 def test_a_redirect_that_would_be_too_long_is_refused_like_everything_else(
     server: LiveServer,
 ) -> None:

@@ -128,7 +128,10 @@ class _Answer:
         return msgspec.json.encode({"detail": detail, "code": "server_error"})
 
     def _begin(self, status: str, headers: list[tuple[str, str]], *error: object) -> None:
-        encoded = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers]
+        # Django writes a space before each cookie, which is none of the value and no HTTP.
+        encoded = [
+            (name.encode("latin-1"), text.strip().encode("latin-1")) for name, text in headers
+        ]
         if request_ids.HEADER.lower() not in {name.lower() for name, _ in headers}:
             encoded.append((request_ids.HEADER.encode(), self._request_id.encode()))
         code = int(status.split(" ", 1)[0])
@@ -136,7 +139,6 @@ class _Answer:
 
     def _pass_on(self, chunk: bytes, *, more: bool) -> None:
         # Waiting for the loop is what keeps a large answer from piling up in memory.
-        self._has_started = True
         asyncio.run_coroutine_threadsafe(self._put(chunk, more), self.loop).result()
 
     async def _put(self, chunk: bytes, more: bool) -> None:
@@ -145,6 +147,7 @@ class _Answer:
             if not more:
                 _add_length(start, len(chunk))
             await self._send(start)
+            self._has_started = True
         await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
