@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .lists import NUL, BadValue, fields_left_out, page_asked_for
+from .lists import NUL, BadValue, Filter, fields_left_out, page_asked_for
 from .view import Door
 
 Shown = dict[str, Any]
@@ -18,7 +18,7 @@ class Array(Door):
     """A list whose elements `elements` computes."""
 
     # Query argument and key of the element → how the text of its value is read.
-    filters: ClassVar[Mapping[str, Callable[[str], object]]] = {}
+    filters: ClassVar[Mapping[str, Filter]] = {}
     search: ClassVar[Sequence[str]] = ()
     ordering: ClassVar[Sequence[str]] = ()
 
@@ -48,12 +48,12 @@ class Array(Door):
 
     def _wanted(self, query: QueryDict) -> dict[str, object]:
         wanted, faults = {}, {}
-        for name, read in self.filters.items():
+        for name, rule in self.filters.items():
             text = query.get(name, "").strip()
             if not text:
                 continue
             try:
-                wanted[name] = read(text)
+                wanted[name] = rule.read(text)
             except BadValue as fault:
                 faults[name] = [str(fault)]
         if faults:

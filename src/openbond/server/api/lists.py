@@ -22,6 +22,16 @@ MAX_DIGITS = 18
 NUL = "Null characters are not allowed."
 
 
+# What a query argument may be, as OpenAPI tells it; null is a value of every filter.
+Form = Mapping[str, object]
+WORDS: Form = {"type": "string", "pattern": r"^[^\x00]*$"}
+COUNTED: Form = {"type": "integer", "minimum": 1}
+WHOLE: Form = {"type": "integer", "minimum": 1 - 10**MAX_DIGITS, "maximum": 10**MAX_DIGITS - 1}
+FLAG: Form = {"type": "string", "enum": ["true", "false", "1", "0"]}
+ADDRESS: Form = {"anyOf": [{"type": "string", "format": form} for form in ("ipv4", "ipv6")]}
+NETWORK: Form = {"type": "string", "format": "cidr"}
+
+
 class BadValue(Exception):
     """A query argument that cannot be read; the message goes to the client."""
 
@@ -34,6 +44,7 @@ class Filter:
     read: Callable[[str], object]
     # A word in a text column may be "null" itself; everywhere else `null` asks for no value.
     is_text: bool = False
+    form: Form = field(default_factory=lambda: WORDS)
 
     def condition(self, text: str) -> Q:
         if text == "null" and not self.is_text:
@@ -184,20 +195,22 @@ def nullable_text(lookup: str) -> Filter:
 
 
 def flag(lookup: str) -> Filter:
-    return Filter(lookup, _read_flag)
+    return Filter(lookup, _read_flag, form=FLAG)
 
 
 def whole(lookup: str) -> Filter:
-    return Filter(lookup, _read_whole)
+    return Filter(lookup, _read_whole, form=WHOLE)
 
 
-def choice(lookup: str, words: Sequence[str]) -> Filter:
-    def read(word: str) -> str:
+def choice(lookup: str, words: Sequence[str], meaning: Callable[[str], object] = str) -> Filter:
+    """A filter by one of `words`; `meaning` makes the condition of it where it is no column."""
+
+    def read(word: str) -> object:
         if word not in words:
             raise BadValue(f'"{word}" is not a valid choice.')
-        return word
+        return meaning(word)
 
-    return Filter(lookup, read)
+    return Filter(lookup, read, form={"type": "string", "enum": list(words)})
 
 
 def relation(lookup: str, path: str, *, key: str | None = None) -> Filter:
@@ -210,7 +223,14 @@ def relation(lookup: str, path: str, *, key: str | None = None) -> Filter:
             raise BadValue("Give an id or a URL of the object.")
         return named if isinstance(named, int) else Q(**{f"{lookup}__{key}__iexact": named})
 
-    return Filter(lookup, read)
+    return Filter(lookup, read, form=_form_of_relation(path, keyed=key is not None))
+
+
+def _form_of_relation(path: str, *, keyed: bool) -> Form:
+    number = rf"[1-9][0-9]{{0,{MAX_DIGITS - 1}}}"
+    words = f"{number}|[A-Za-z][A-Za-z0-9_-]{{0,62}}" if keyed else number
+    url = rf"(https?://[A-Za-z0-9.-]{{1,80}})?/api/v3/{path}/{number}/"
+    return {"type": "string", "pattern": f"^({words}|{url})$"}
 
 
 def space(lookup: str = "space") -> Filter:
@@ -218,11 +238,11 @@ def space(lookup: str = "space") -> Filter:
 
 
 def address(lookup: str) -> Filter:
-    return Filter(lookup, _read_address)
+    return Filter(lookup, _read_address, form=ADDRESS)
 
 
 def network(lookup: str) -> Filter:
-    return Filter(lookup, _read_network)
+    return Filter(lookup, _read_network, form=NETWORK)
 
 
 def by(*expressions: str | Expression, nullable: bool = False) -> Order:

@@ -13,13 +13,14 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
 from .body import Body
-from .lists import Listing
+from .lists import COUNTED, WORDS, Filter, Listing
 
 JSON_TYPE = "application/json"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
+TEXTS: Schema = {"type": "array", "items": TEXT}
 NUMBER: Schema = {"type": "integer"}
 OBJECT: Schema = {"type": "object", "additionalProperties": {}}
 FAULTS: Schema = {
@@ -37,6 +38,21 @@ QUEUED: Schema = {
 # Handlers of actions that are done at once and answer with the object.
 AT_ONCE = {"restore_to_primary_agg", "cancel", "accept", "decline"}
 WRITES = {"create", "replace", "change"}
+# What is there only after the first night.
+MAY_BE_MISSING = {"/api/v3/system/status/backups/latest-backup/"}
+
+REFUSALS = {
+    400: "Not understood, invalid, or refused because of the state of things.",
+    401: "No credentials, or unusable ones.",
+    403: "Authenticated, but not allowed.",
+    404: "Not there, out of reach, or no such page.",
+    406: "Only application/json is served.",
+    412: "The object has changed since it was read.",
+    413: "The body is larger than 1 MiB.",
+    415: "A body is JSON or a form.",
+    500: "A fault of the server; its log has the reason under the request id.",
+    503: "The server could not do it now; try again.",
+}
 
 
 class RelationField(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -46,8 +62,8 @@ class RelationField(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> Schema:
-        if direction == "response":
-            return {"type": "string", "format": "uri"}
+        if direction == "response":  # null where there is none, or where it is out of reach
+            return {"type": "string", "format": "uri", "nullable": True}
         return {"anyOf": [TEXT, NUMBER, {"type": "object"}]}
 
 
@@ -99,8 +115,10 @@ class ContractSchema(AutoSchema):
         left_out = _parameter("exclude_fields", "query", TEXT)
         if self.view.action != "list_all":
             return [left_out]
-        names = ["page", "page_size", "search", "ordering", *_filters(self.view)]
-        return [left_out, *(_parameter(name, "query", TEXT) for name in names)]
+        pages = [_parameter(name, "query", dict(COUNTED)) for name in ("page", "page_size")]
+        words = [_parameter(name, "query", dict(WORDS)) for name in ("search", "ordering")]
+        filters = [_parameter(name, "query", form) for name, form in _filters(self.view).items()]
+        return [left_out, *pages, *words, *filters]
 
     def _headers(self) -> list[Schema]:
         is_conditional = self.method in {"PUT", "PATCH", "DELETE"}
@@ -114,12 +132,28 @@ class ContractSchema(AutoSchema):
         if not component:  # a body of read-only fields alone: nothing is sent
             return None
         kinds = (JSON_TYPE, *FORM_TYPES)
-        return {"content": {kind: {"schema": component.ref} for kind in kinds}}
+        content: Schema = {kind: {"schema": component.ref} for kind in kinds}
+        is_needed = bool(component.schema.get("required"))
+        return {"content": content, **({"required": True} if is_needed else {})}
 
     def _get_response_bodies(self, direction: Any = "response") -> Schema:
-        answers = {"4XX": _answer("Refused; the codes are in 00-general.md, 9.", FAULTS)}
-        answers["5XX"] = _answer("The server could not do it.", FAULTS)
-        return {**self._success(), **answers}
+        refused = {str(status): _answer(REFUSALS[status], FAULTS) for status in self._refusals()}
+        return {**self._success(), **refused}
+
+    def _refusals(self) -> list[int]:
+        """Return the statuses of 00-general.md, 9 that this operation can be refused with."""
+        view = self.view
+        statuses = {400, 401, 406, 500, 503}
+        needs_more = view.action in view.codes or view.action in view.root_only
+        if needs_more or self.method != "GET":  # a write also by a token that may only read
+            statuses.add(403)
+        if "{" in self.path or view.action == "list_all" or self.path in MAY_BE_MISSING:
+            statuses.add(404)
+        if self.method in {"PUT", "PATCH", "DELETE"}:
+            statuses.add(412)
+        if view.action in WRITES:
+            statuses |= {413, 415}
+        return sorted(statuses)
 
     def _success(self) -> Schema:
         handler = self.view.action
@@ -182,10 +216,10 @@ class ContractSchema(AutoSchema):
         return schema
 
 
-def _filters(view: Any) -> list[str]:
+def _filters(view: Any) -> dict[str, Schema]:
     listing: Listing | None = getattr(view, "listing", None)
-    filters: Mapping[str, object] = listing.filters if listing else view.filters
-    return list(filters)
+    filters: Mapping[str, Filter] = listing.filters if listing else view.filters
+    return {name: dict(rule.form) for name, rule in filters.items()}
 
 
 def _parameter(name: str, place: str, schema: Schema) -> Schema:

@@ -25,7 +25,7 @@ from openbond.wire.states import Cipher, Distribution, Security
 
 from .connected_ips import ConnectedIpBody
 from .cpe_nat_ips import CpeNatIpBody
-from .leg_bodies import AlarmBody, LegBody
+from .leg_bodies import AlarmBody, AnyLegBody
 from .nodes import STATUSES
 from .routes import RouteBody
 
@@ -132,7 +132,7 @@ class BondBody(Body):
     upload_rate = Whole(read_only=True, help_text="bit/s")
     tuning_in_progress = Flag(read_only=True)
     alarms = Objects(BondsAlarm)
-    leg_list = Objects(LegBody)
+    leg_list = Objects(AnyLegBody)
     connectedips = Objects(ConnectedIpBody)
     cpenatips = Objects(CpeNatIpBody)
     routes = Objects(RouteBody)

@@ -52,7 +52,7 @@ class Groups(Resource[Group]):
         filters={
             "name": lists.text("name"),
             "users": lists.relation("users", "users"),
-            "permissions": lists.Filter("grants", lambda code: _read_code(code)),
+            "permissions": lists.choice("grants", list(PERMISSIONS), selectors.is_granting),
         },
         search=("name",),
         ordering={
@@ -98,9 +98,3 @@ class Permissions(Door):
 
     def retrieve(self, request: Request, **path: object) -> Response:
         return Response(PERMISSIONS)
-
-
-def _read_code(code: str) -> object:
-    if code not in PERMISSIONS:
-        raise lists.BadValue(f'"{code}" is not a valid choice.')
-    return selectors.is_granting(code)

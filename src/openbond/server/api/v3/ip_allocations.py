@@ -54,7 +54,7 @@ class IpAllocations(Resource[IPAllocation]):
         filters={
             "network": lists.network("network"),
             "space": lists.space(),
-            "type": lists.Filter("parent", lambda word: _read_type(word)),
+            "type": lists.choice("parent", TYPES, selectors.is_of_type),
             "parent": lists.relation("parent", "ipallocations"),
         },
         search=("network", "note", "space__name", "space__key"),
@@ -150,9 +150,3 @@ class DelegationsToSpace(AllocationsOfSpace):
 
     def make(self, given: dict[str, Any]) -> IPAllocation:
         return services.create_delegation_to(by=self.viewer, space=self.space, **given)
-
-
-def _read_type(word: str) -> object:
-    if word not in TYPES:
-        raise lists.BadValue(f'"{word}" is not a valid choice.')
-    return selectors.is_of_type(word)

@@ -30,7 +30,7 @@ class AlarmBody(serializers.Serializer[Model]):
 
 
 class LegBody(Body):
-    """The fields of every leg, all of them read here: the generic collection is not written."""
+    """The fields of every leg."""
 
     id = Whole(read_only=True)
     url = Link()
@@ -58,6 +58,12 @@ class LegBody(Body):
     note = Text(4000)
     created = Time()
     modified = Time()
+
+
+class AnyLegBody(LegBody):
+    """A leg of any type, which is only read: a mobile one may have no interface yet."""
+
+    interface = Text(read_only=True, allow_null=True)
 
 
 class StaticLegBody(LegBody):

@@ -17,6 +17,7 @@ from .leg_bodies import (
     LINK_MODES,
     STATES,
     TYPES,
+    AnyLegBody,
     DhcpLegBody,
     LegBody,
     MobilebroadbandLegBody,
@@ -64,7 +65,7 @@ class Legs(LegActions):
     """Legs of a bond, of every type; written through the address of their type."""
 
     codes = CODES
-    body = LegBody
+    body: ClassVar[type[LegBody]] = AnyLegBody
     listing = lists.Listing(
         filters=FILTERS | {"type": lists.choice("type", TYPES)}, search=SEARCH, ordering=ORDERING
     )

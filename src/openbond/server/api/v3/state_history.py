@@ -21,7 +21,7 @@ class StateHistory(Array):
     """Contiguous states of a leg, oldest first; equal neighbours are merged."""
 
     codes = {"list_all": "view_leg"}
-    filters = {"state": lists.choice("state", STATES).read}
+    filters = {"state": lists.choice("state", STATES)}
     ordering = ("start", "duration")
     types: ClassVar[Sequence[LegType]] = list(LegType)
 

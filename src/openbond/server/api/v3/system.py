@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from openbond.server.api import lists, values
 from openbond.server.api.arrays import Array, Shown
 from openbond.server.api.negotiation import JSON
+from openbond.server.api.schema import TEXTS
 from openbond.server.api.view import Door
 from openbond.server.control.tls_facts import CertificateFacts, certificate_facts, request_facts
 from openbond.server.fleet.selectors import (
@@ -246,6 +247,8 @@ class IsoDownload(Door):
 class Timezones(Door):
     """Names of time zones."""
 
+    answers = TEXTS
+
     def retrieve(self, request: Request, **path: object) -> Response:
         return Response(sorted(available_timezones() - NO_ZONES))
 
@@ -255,9 +258,9 @@ class MobileBroadbandProviderApns(Array):
 
     codes = {"list_all": "view_mobileproviderprofile"}
     filters = {
-        "country": lists.text("country").read,
-        "provider": lists.text("provider").read,
-        "apn": lists.text("apn").read,
+        "country": lists.text("country"),
+        "provider": lists.text("provider"),
+        "apn": lists.text("apn"),
     }
     search = ("provider", "apn", "country")
     ordering = ("country", "provider", "apn")
