@@ -6,11 +6,11 @@
 #   OPENBOND_LOGIN   e-mail:password of an administrator of the root space
 #
 # The tour makes a space named api-tour and works in there; at its end, whatever the end, it deletes
-# all that it made. What it finds left of a tour that was killed, it deletes first. It changes nothing else:
-# settings and the QoS profile are written back as they were read.
+# all that it made. What it finds left of a tour that was killed, it deletes first. It changes nothing
+# else: settings and the QoS profile are written back as they were read.
 #
-# Each request prints a line: its method, the status of the answer, the address. The first answer that is not the
-# expected one ends the tour with a message and a status of 1.
+# Each request prints a line: its method, the status of the answer, the address. The first answer that
+# is not the expected one ends the tour with a message and a status of 1.
 set -eu
 
 SERVER=${OPENBOND_SERVER:-https://127.0.0.1:8443}
@@ -73,7 +73,7 @@ create()  { ask 201 POST "$@"; made=$(header location); }  # POST, and the URL o
 replace() { ask 200 PUT "$@"; }
 change()  { ask 200 PATCH "$@"; }
 delete()  { ask 204 DELETE "$@"; }
-order()   { ask 202 POST "$@"; }        # an action that is queued: 202 means heard, not done
+enqueue() { ask 202 POST "$@"; }        # an action that is queued: 202 means heard, not done
 act()     { ask 200 POST "$@"; }        # an action that is done at once
 refused() { ask 400 "$@"; }             # what the state of things does not allow
 
@@ -274,7 +274,8 @@ refused DELETE "$qos"           # in use: a bond has it
 
 say '# Its bonder. The key enrols the machine: openbond node enroll --key'
 list bonders/ "name=$TOUR" "$TOUR" "-last_connected"
-bonder=$(get "bonders/?name=$TOUR" >/dev/null; urls bonders)
+get "bonders/?name=$TOUR"
+bonder=$(urls bonders)
 object "$bonder" '{"serial_number": "SN-00412"}'
 list nodes/ "name=$TOUR" "$TOUR" "-type"
 get "nodes/${bonder##*bonders/}"        # bonders and aggregators together
@@ -298,16 +299,16 @@ for leg in "$dhcp" "$static" "$pppoe" "$mobile"; do
     object "$leg" '{"note": "line 7"}'
     change "$leg" '{"link_mode": "idle"}'       # out of the bond, still there for tests
     change "$leg" '{"link_mode": "active"}'
-    order "${leg}detect_mtus/"
+    enqueue "${leg}detect_mtus/"
     get "${leg}state_history/"
 done
-order "${dhcp}renew/"           # give the lease up and ask anew
+enqueue "${dhcp}renew/"           # give the lease up and ask anew
 
 say '# All legs together, to read; and what is done to any of them'
 list "${bond}legs/" type=dhcp eth -type
 leg=${bond}legs/${dhcp##*dhcp_legs/}
 get "$leg"
-order "${leg}detect_mtus/"
+enqueue "${leg}detect_mtus/"
 get "${leg}state_history/?ordering=-start"
 
 # -------------------------------------------------------------------------------------- addresses
@@ -348,8 +349,8 @@ done
 get "${bond}downtime_prevented/"
 
 say '# What is done to a bond'
-order "${bond}restart/"
-order "${bond}detect_leg_mtus/"
+enqueue "${bond}restart/"
+enqueue "${bond}detect_leg_mtus/"
 act "${bond}restore_to_primary_agg/"
 
 # --------------------------------------------------------------------------------- a bad request
@@ -376,7 +377,7 @@ for part in '' status/ status/configupdates/ status/downtime_prevented/ status/b
 done
 list system/mobilebroadbandproviderapns/ country=DE telekom -provider
 ask '200|404' GET system/status/backups/latest-backup/     # a zip file; 404 before the first night
-order system/tasks/createisos/
+enqueue system/tasks/createisos/
 
 say '# Settings: read, written back, one of them changed to what it was'
 get settings/
