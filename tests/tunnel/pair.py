@@ -21,7 +21,7 @@ from openbond.tunnel.settings import BondSettings, Cipher, LegSettings, LinkMode
 from tests.tunnel.keys import AGGREGATOR_PRIVATE, BONDER_PRIVATE, SECRET, public_of
 
 BONDER, AGGREGATOR = Role.BONDER, Role.AGGREGATOR
-DATA = frozenset({Type.PACKET, Type.SEGMENT, Type.BUNDLE})
+DATA = frozenset({Type.PACKET, Type.SEGMENT, Type.BUNDLE, Type.TRAIN})
 
 
 @dataclass

@@ -14,7 +14,7 @@ from openbond.tunnel.settings import Role, Security
 from tests.tunnel.pair import AGGREGATOR, BONDER, Pair, bond, leg
 
 AMOUNT = int(os.environ.get("OPENBOND_FUZZ", "100000"))
-CONTROL = set(Type) - {Type.PACKET, Type.SEGMENT, Type.BUNDLE}
+CONTROL = set(Type) - {Type.PACKET, Type.SEGMENT, Type.BUNDLE, Type.TRAIN}
 ATTACKER = ("198.51.100.9", 9)
 
 

@@ -135,12 +135,19 @@ def agent(root: Root = HERE) -> None:
 def tunnel(
     bond: Annotated[int, typer.Option(help="The bond's id.")],
     root: Root = HERE,
-    plain: Annotated[bool, typer.Option(help="Without kernel offloads, to compare.")] = False,
+    plain: Annotated[
+        bool, typer.Option(help="No offloads, one packet a datagram: to compare.")
+    ] = False,
+    bundle: Annotated[
+        bool, typer.Option(help="With --plain: small packets share all the same.")
+    ] = False,
 ) -> None:
     """Carry one bond's packets, from the settings that the agent wrote."""
     configure_logs()
     with _errors_in_words():
-        _heavy("tunnel_daemon", "run")(root.absolute(), bond, plain=plain)
+        _heavy("tunnel_daemon", "run")(
+            root.absolute(), bond, plain=plain, bundles=bundle or not plain
+        )
 
 
 @app.command()

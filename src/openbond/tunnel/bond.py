@@ -14,6 +14,7 @@ reads no clock: `now` is seconds, monotonic, and never goes back.
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import chain
 from math import inf
 
 from .cookies import Address
@@ -50,9 +51,9 @@ SEED_STEP = 25033
 class Bond:
     """One end of a bond. Read by the owner: `settings` as last given, `inner_mtu` in bytes.
 
-    has_vnet_header, joins_udp: what the TUN device can (segments.Cutter, join.Joiner). `epoch`
-    rises with each start of the program, for ever (behaviour 2.4); `entropy(n)` gives n random
-    bytes.
+    has_vnet_header, joins_udp: what the TUN device can (segments.Cutter, join.Joiner). bundles:
+    small packets may travel together. `epoch` rises with each start of the program, for ever
+    (behaviour 2.4); `entropy(n)` gives n random bytes.
     """
 
     def __init__(
@@ -64,13 +65,16 @@ class Bond:
         entropy: Entropy,
         has_vnet_header: bool = True,
         joins_udp: bool = True,
+        bundles: bool = True,
     ) -> None:
         self.settings = settings
         self.inner_mtu = 0
         self._legs = Legs(settings, epoch=epoch, now=now, entropy=entropy)
         self._order = Order()
         self._joiner = Joiner(has_vnet_header=has_vnet_header, joins_udp=joins_udp)
-        self._outbound = Outbound(settings, seed=epoch * SEED_STEP, has_vnet_header=has_vnet_header)
+        self._outbound = Outbound(
+            settings, seed=epoch * SEED_STEP, has_vnet_header=has_vnet_header, bundles=bundles
+        )
         self._queues: dict[int, LegQueue] = {}
         self._inbounds: dict[int, Inbound] = {}
         self._late_meters: dict[int, LateMeter] = {}
@@ -164,7 +168,7 @@ class Bond:
         if not items:
             return []
         writes = self._joiner.writes(items)
-        self._received_octets += sum(sum(map(len, write)) for write in writes)
+        self._received_octets += sum(map(len, chain.from_iterable(writes)))
         return writes
 
     def runs_to_send(self, now: float) -> list[Run]:

@@ -10,6 +10,7 @@ class Drop(StrEnum):
     BAD_TAG = "bad_tag"
     REPLAYED = "replayed"
     MALFORMED = "malformed"  # authentic, yet makes no sense: a peer's error
+    NOT_EXPANDED = "not_expanded"  # compressed, and no whole packet comes of it
     FOREIGN_VERSION = "foreign_version"
     BAD_MAC = "bad_mac"  # a handshake message from somebody who does not know our key
     BAD_HANDSHAKE = "bad_handshake"  # from nobody we have a session with, or for another leg

@@ -10,16 +10,28 @@ from collections import Counter
 
 from cryptography.exceptions import InvalidTag
 
+from .bundles import item_of, unpack
+from .compression import expand
 from .cookies import Address
 from .drops import Drop
-from .join import WHOLE, Item
+from .join import LOST, Item
 from .keypair import NONCE_PREFIX, Keypair
 from .leg_end import LegEnd
-from .messages import BUNDLED, HEADER, PACKET_HEADER, SEGMENT_HEADER, TAG_SIZE, Type
+from .messages import (
+    BUNDLED_COMPRESSED,
+    BUNDLED_TRAIN,
+    FLAG_COMPRESSED,
+    HEADER,
+    PACKET_HEADER,
+    SEGMENT_HEADER,
+    TAG_SIZE,
+    Type,
+)
 from .reorder import Order
 
 _PACKET, _SEGMENT, _BUNDLE = int(Type.PACKET), int(Type.SEGMENT), int(Type.BUNDLE)
-_IP_HEADER_LEAST = 20
+_TRAIN = int(Type.TRAIN)
+_SINGLE = frozenset((_PACKET, _BUNDLE, _TRAIN))
 
 
 class Inbound:
@@ -49,7 +61,7 @@ class Inbound:
                 continue
             datagram = octets[at : at + size]
             at += size
-            if kind in (_PACKET, _BUNDLE):
+            if kind in _SINGLE:
                 self._receive_single(datagram, kind, source, now)
                 continue
             has_control = True
@@ -88,14 +100,14 @@ class Inbound:
         """Return the bodies and offsets of segments with numbers in a row, up to the first that
         is not authentic or not of that row.
         """
-        unpack, around = SEGMENT_HEADER.unpack, SEGMENT_HEADER.size
+        fields, around = SEGMENT_HEADER.unpack, SEGMENT_HEADER.size
         decrypt, open_data = keypair.decrypt, keypair.open_data
-        _, _, session, number, flow, sequence, _ = unpack(octets[at : at + around])
+        _, _, session, number, flow, sequence, _ = fields(octets[at : at + around])
         items: list[Item] = []
         append = items.append
         for start in range(at, len(octets) - around, size):
             header = octets[start : start + around]
-            kind, _, named, leg_number, of_flow, of_sequence, offset = unpack(header)
+            kind, flags, named, leg_number, of_flow, of_sequence, offset = fields(header)
             if leg_number != number or of_flow != flow or of_sequence != sequence:
                 break
             if kind != _SEGMENT or named != session:
@@ -110,10 +122,18 @@ class Inbound:
                     body = decrypt(NONCE_PREFIX + header[4:12], sealed, header)
                 except InvalidTag:
                     break
-            append((body, offset))
+            append((body, offset) if not flags & FLAG_COMPRESSED else self._expanded(body, offset))
             number += 1
             sequence = sequence + 1 & 0xFFFFFFFF
         return items
+
+    def _expanded(self, body: bytes, offset: int) -> Item:
+        """Return a segment that came compressed; rubbish is nothing, yet it takes its place."""
+        expanded = expand(body)
+        if expanded is not None:
+            return expanded, offset
+        self.drops[Drop.NOT_EXPANDED] += 1
+        return b"", LOST
 
     def _accept_one_by_one(
         self,
@@ -134,14 +154,14 @@ class Inbound:
             sequence = flow_first + number & 0xFFFFFFFF
             self._order.receive_run(flow, sequence, (item,), self._end.id, now)
 
-    # -- packets and bundles ----------------------------------------------------------------------
+    # -- packets, trains and bundles --------------------------------------------------------------
 
     def _receive_single(self, datagram: bytes, kind: int, source: Address, now: float) -> None:
-        header = PACKET_HEADER if kind == _PACKET else HEADER
+        header = HEADER if kind == _BUNDLE else PACKET_HEADER
         if len(datagram) <= header.size:
             self.drops[Drop.SHORT] += 1
             return
-        _, _, session, number = HEADER.unpack_from(datagram)
+        _, flags, session, number = HEADER.unpack_from(datagram)
         keypair = self._end.keypairs.get(session)
         if keypair is None:
             self.drops[Drop.UNKNOWN_SESSION] += 1
@@ -157,30 +177,30 @@ class Inbound:
             self.drops[Drop.REPLAYED] += 1
             return
         self._accept(keypair, number, 1, source, now)
-        if kind == _PACKET:
-            _, _, _, _, flow, sequence = PACKET_HEADER.unpack_from(datagram)
-            self._hand_over(flow, sequence, body, now)
-        else:
-            self._unpack_bundle(body, now)
-
-    def _unpack_bundle(self, body: bytes, now: float) -> None:
-        at, end = 0, len(body)
-        while at + BUNDLED.size <= end:
-            size, flow, sequence = BUNDLED.unpack_from(body, at)
-            at += BUNDLED.size
-            self._hand_over(flow, sequence, body[at : at + size], now)
-            at += size
-        if at != end:
-            self.drops[Drop.MALFORMED] += 1
-
-    def _hand_over(self, flow: int, sequence: int, packet: bytes, now: float) -> None:
-        if len(packet) < _IP_HEADER_LEAST or packet[0] >> 4 not in (4, 6):
-            self.drops[Drop.MALFORMED] += 1
+        if kind == _BUNDLE:
+            self._hand_over_bundle(body, now)
             return
-        self._order.receive_run(flow, sequence, ((packet, WHOLE),), self._end.id, now)
+        _, _, _, _, flow, sequence = PACKET_HEADER.unpack_from(datagram)
+        item = item_of(BUNDLED_TRAIN if kind == _TRAIN else _entry_kind(flags), body)
+        if isinstance(item, Drop):
+            self.drops[item] += 1
+        else:
+            self._order.receive_run(flow, sequence, (item,), self._end.id, now)
+
+    def _hand_over_bundle(self, body: bytes, now: float) -> None:
+        found = unpack(body)
+        receive_run, leg_id = self._order.receive_run, self._end.id
+        for flow, first, items in found.runs:
+            receive_run(flow, first, items, leg_id, now)
+        for reason in found.drops:
+            self.drops[reason] += 1
 
     def _accept(
         self, keypair: Keypair, first: int, count: int, source: Address, now: float
     ) -> None:
         self.datagrams += count
         self._end.on_data_heard(keypair, first, count, source, now)
+
+
+def _entry_kind(flags: int) -> int:
+    return BUNDLED_COMPRESSED if flags & FLAG_COMPRESSED else 0

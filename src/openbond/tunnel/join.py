@@ -6,7 +6,7 @@ number, flags and the sum of its pseudo header mended (RFC 9293 §3.1). The kern
 completes the checksum. Without offloads every segment becomes a packet of its own, checksum
 included.
 
-An Item is what came: the inner packet and -1, or a segment's body and its offset.
+An Item is what came: a segment's body and its offset, or a packet and one of the codes below.
 """
 
 import struct
@@ -29,6 +29,7 @@ from .packets import (
     VNET_HEADER,
     VNET_NONE,
     Transport,
+    checksum_place,
     complete_checksum,
     header_size,
     mend_ipv4,
@@ -40,9 +41,28 @@ Item: TypeAlias = tuple[bytes, int]
 # The buffers of one writev to the TUN device.
 Write: TypeAlias = list[bytes]
 
-WHOLE = -1  # in place of an offset: the item is no segment
+# In place of an offset: the item is a whole packet,
+WHOLE = -1
+# one whose TCP or UDP checksum is left open,
+OPEN = -2
+
+
+# nothing, in place of a packet that came as rubbish,
+LOST = -3
+
+
+def train_of(step: int) -> int:
+    """or a train: headers, then slices of `step` bytes, the last of which may be shorter."""
+    return LOST - step
+
+
 _MOST = 65535
+_UDP_MOST = 64  # Linux cuts no more packets out of one for UDP (udp.h, UDP_MAX_SEGMENTS)
 _NO_TRANSPORT = Transport(0, 0)
+_VNET_OPEN = {
+    place: VNET_HEADER.pack(NEEDS_CHECKSUM, GSO_NONE, 0, 0, *place)
+    for place in ((at, offset) for at in (20, 40) for offset in (TCP_CHECKSUM_AT, UDP_CHECKSUM_AT))
+}
 
 
 class Joiner:
@@ -64,8 +84,8 @@ class Joiner:
         at, end = 0, len(items)
         while at < end:
             body, offset = items[at]
-            if offset == WHOLE:
-                found.append([VNET_NONE, body] if self._has_vnet_header else [body])
+            if offset < 0:
+                self._write_unsegmented(body, offset, found)
                 at += 1
                 continue
             size = header_size(body)
@@ -75,9 +95,39 @@ class Joiner:
                 continue
             last = self._end_of_run(items, at, size)
             slices = [item[size:] for item, _ in items[at:last]]
-            found.append(self._write(body[:size], slices, offset))
+            found.append(self._write(body[:size], slices, offset, len(slices[0])))
             at = last
         return found
+
+    def _write_unsegmented(self, body: bytes, code: int, found: list[Write]) -> None:
+        if code == WHOLE:
+            found.append([VNET_NONE, body] if self._has_vnet_header else [body])
+        elif code == OPEN:
+            self._write_open(body, found)
+        elif code != LOST:
+            self._write_train(body, LOST - code, found)
+
+    def _write_open(self, packet: bytes, found: list[Write]) -> None:
+        place = checksum_place(packet)
+        if place is None:
+            self.malformed += 1
+        elif self._has_vnet_header:
+            found.append([_VNET_OPEN[place], packet])
+        else:
+            found.append([complete_checksum(packet, *place)])
+
+    def _write_train(self, body: bytes, step: int, found: list[Write]) -> None:
+        size = header_size(body)
+        if not size or size >= len(body):
+            self.malformed += 1
+            return
+        headers = body[:size]
+        if self._joins_udp and self._has_vnet_header:
+            # The kernel cuts the payload, so it need not be in slices here.
+            found.append(self._write(headers, [body[size:]], 0, step))
+            return
+        for at in range(size, len(body), step):
+            found.append(self._write(headers, [body[at : at + step]], at - size, step))
 
     def _end_of_run(self, items: Sequence[Item], first: int, size: int) -> int:
         """Return the index after the last item that joins the one at `first`."""
@@ -86,7 +136,7 @@ class Joiner:
             return first + 1
         headers, step = body[:size], len(body) - size
         length = step + size
-        room = (_MOST - size) // step
+        room = (_MOST - size) // step if _is_tcp(body) else min(_UDP_MOST, (_MOST - size) // step)
         at, end = first + 1, min(len(items), first + room)
         while at < end:
             offset += step
@@ -98,19 +148,19 @@ class Joiner:
                 break
         return at
 
-    def _write(self, headers: bytes, slices: list[bytes], offset: int) -> Write:
+    def _write(self, headers: bytes, slices: list[bytes], offset: int, step: int) -> Write:
         found = transport_of(headers) or _NO_TRANSPORT
         payload = sum(map(len, slices))
         total = len(headers) + payload
         if offset or total != _length_said(headers):
-            headers = _mend(headers, found, total, offset, len(slices[0]))
+            headers = _mend(headers, found, total, offset, step)
         is_tcp = found.protocol == TCP
         checksum_at = TCP_CHECKSUM_AT if is_tcp else UDP_CHECKSUM_AT
         if not self._has_vnet_header:
             return [complete_checksum(headers + slices[0], found.at, checksum_at)]
-        gso = _gso_type(headers, found) if len(slices) > 1 else GSO_NONE
-        step = len(slices[0]) if gso else 0
-        vnet = VNET_HEADER.pack(NEEDS_CHECKSUM, gso, len(headers), step, found.at, checksum_at)
+        gso = _gso_type(headers, found) if payload > step else GSO_NONE
+        cut = step if gso else 0
+        vnet = VNET_HEADER.pack(NEEDS_CHECKSUM, gso, len(headers), cut, found.at, checksum_at)
         return [vnet, headers, *slices]
 
 

@@ -11,7 +11,7 @@ associated data, then a body (ciphertext in security mode `encryption`, clear te
    12        end of the header of PROBE, ECHO, HEARING, BUNDLE, MTU_PROBE, MTU_ACK
    12   u16  flow
    14   u32  flow sequence
-   18        end of the header of PACKET
+   18        end of the header of PACKET and TRAIN
    18   u16  offset of this slice in the payload of the super-packet it was cut from
    20        end of the header of SEGMENT
 
@@ -19,11 +19,16 @@ PACKET   body: one inner packet.
 SEGMENT  body: the inner IP and TCP/UDP headers of the super-packet as the kernel gave them, then
          the slice. The receiver derives their length from the headers themselves, adds `offset` to
          the TCP sequence number, and repairs lengths and checksums.
-BUNDLE   body: for each inner packet u16 length, u16 flow, u32 flow sequence, then the packet.
+TRAIN    body: UDP packets that differ as segments of a super-packet do: u16 length of each slice
+         but the last, the IP and UDP headers of the first packet with its checksum left open (the
+         field has the sum of the pseudo header), then the slices. One flow sequence for all.
+BUNDLE   body: for each entry u16 kind and length, u16 flow, u32 flow sequence, then `length` bytes.
+         Bits of the u16: 0xE000 kind, 0x1FFF length. Kind 0x0000: one inner packet; 0x8000: one
+         whose TCP or UDP checksum is left open; 0x2000: one, compressed; 0x4000: as TRAIN.
 
-The tag is 16 bytes. Data (PACKET, SEGMENT, BUNDLE) of security mode `none` has no tag; every other
-message always has one. The nonce of AES-GCM is four zero bytes and the leg sequence: a key serves
-one leg, one direction and one handshake only.
+The tag is 16 bytes. Data (PACKET, SEGMENT, BUNDLE, TRAIN) of security mode `none` has no tag; every
+other message always has one. The nonce of AES-GCM is four zero bytes and the leg sequence: a key
+serves one leg, one direction and one handshake only.
 """
 
 import struct
@@ -44,6 +49,7 @@ class Type(IntEnum):
     PACKET = 9
     SEGMENT = 10
     BUNDLE = 11
+    TRAIN = 12
 
 
 FLAG_CLASS = 0x07
@@ -55,7 +61,12 @@ FLAG_REPAIRED = 0x40
 HEADER = struct.Struct(">BBHQ")  # type, flags, session, leg sequence
 PACKET_HEADER = struct.Struct(">BBHQHI")  # ..., flow, flow sequence
 SEGMENT_HEADER = struct.Struct(">BBHQHIH")  # ..., flow, flow sequence, offset
-BUNDLED = struct.Struct(">HHI")  # length, flow, flow sequence
+BUNDLED = struct.Struct(">HHI")  # kind and length, flow, flow sequence
+BUNDLED_LENGTH = 0x1FFF
+BUNDLED_OPEN = 0x8000
+BUNDLED_TRAIN = 0x4000
+BUNDLED_COMPRESSED = 0x2000
+TRAIN_STEP = struct.Struct(">H")
 
 TAG_SIZE = 16
 OUTER_IPV4 = 28  # IPv4 and UDP

@@ -27,10 +27,12 @@ BACKLOG_ROOM = 8 * 2**20  # bytes
 class Outbound:
     """The sending data path of a bond. `drops` counts datagrams under `queue_full` and `no_leg`."""
 
-    def __init__(self, settings: BondSettings, *, seed: int, has_vnet_header: bool) -> None:
+    def __init__(
+        self, settings: BondSettings, *, seed: int, has_vnet_header: bool, bundles: bool = True
+    ) -> None:
         self.drops: Counter[str] = Counter()
         self.inner_octets = 0
-        self._cutter = Cutter(FlowNumbers(seed), has_vnet_header=has_vnet_header)
+        self._cutter = Cutter(FlowNumbers(seed), has_vnet_header=has_vnet_header, bundles=bundles)
         self._backlog: deque[tuple[float, Parcel]] = deque()
         self._backlog_octets = 0
         self._queues: Sequence[LegQueue] = ()
@@ -41,7 +43,8 @@ class Outbound:
         self.reconfigure(settings)
 
     def reconfigure(self, settings: BondSettings) -> None:
-        """Take the distribution of new settings."""
+        """Take distribution and compression of new settings."""
+        self._cutter.set_compression(is_on=settings.compression)
         rule = settings.distribution
         self._scheduler = (
             WeightedRoundRobin() if rule is Distribution.WEIGHTED_ROUND_ROBIN else EarliestArrival()

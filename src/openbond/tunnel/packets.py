@@ -14,6 +14,7 @@ VNET_HEADER = struct.Struct("=BBHHHH")
 VNET_SIZE = VNET_HEADER.size
 VNET_NONE = bytes(VNET_SIZE)  # a whole packet, checksums done
 NEEDS_CHECKSUM = 1
+DATA_VALID = 2  # the kernel has checked the checksum
 GSO_NONE = 0
 GSO_TCP4 = 1
 GSO_TCP6 = 4
@@ -30,6 +31,8 @@ _WITH_PORTS = frozenset((TCP, UDP, _SCTP, _DCCP, _UDPLITE))
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 _EXTENSIONS = frozenset((_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION))
 _IPV6_HEADER = 40
+_PLACES4 = {TCP: (20, TCP_CHECKSUM_AT), UDP: (20, UDP_CHECKSUM_AT)}
+_PLACES6 = {TCP: (40, TCP_CHECKSUM_AT), UDP: (40, UDP_CHECKSUM_AT)}
 _LATER_FRAGMENT = -1  # in place of a protocol
 
 
@@ -47,6 +50,12 @@ def flow_of(buffer: bytes, start: int = 0) -> int:
     0 are ICMP, fragments other than the first, and whatever is no IP packet.
     """
     size = len(buffer) - start
+    if size >= 28 and buffer[start] == 0x45 and buffer[start + 9] in _PLACES4:
+        # Nearly every packet: addresses and ports lie together.
+        if not buffer[start + 6] & 0x1F and not buffer[start + 7]:
+            mixed = crc32(buffer[start + 12 : start + 24], buffer[start + 9])
+            return (mixed ^ mixed >> 16) & 0xFFFF or 1
+        return 0
     if size < 20:
         return 0
     version = buffer[start] >> 4
@@ -155,6 +164,19 @@ def complete_checksum(packet: bytes, checksum_start: int, checksum_offset: int) 
     total = ones_sum(packet[checksum_start:]) ^ 0xFFFF
     # UDP: a sum of 0 would say "no checksum" (RFC 768); 0xFFFF means the same sum.
     return packet[:at] + (total or 0xFFFF).to_bytes(2, "big") + packet[at + 2 :]
+
+
+def checksum_place(packet: bytes) -> tuple[int, int] | None:
+    """Return where TCP or UDP begins and how far into it its checksum is, both in bytes.
+
+    Only for packets without IP options or extension headers; None for all others.
+    """
+    size = len(packet)
+    if size < 28:
+        return None
+    if packet[0] == 0x45 and not packet[6] & 0x3F and not packet[7]:
+        return _PLACES4.get(packet[9])
+    return _PLACES6.get(packet[6]) if packet[0] >> 4 == 6 and size >= 48 else None
 
 
 def mend_ipv4(header: bytearray, *, total: int, later: int) -> None:

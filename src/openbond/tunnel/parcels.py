@@ -1,11 +1,12 @@
 """What waits for a leg: datagrams alike, not sealed yet, cut from one read of the TUN device.
 
-A parcel is a super-packet (many SEGMENTs), one PACKET, or one BUNDLE. It is never changed: to give
-a leg some of its datagrams it is split in two, and a lost one is sent again as a part of it.
+A parcel is a super-packet (many SEGMENTs), one PACKET, one TRAIN, or one BUNDLE. It is never
+changed: to give a leg some of its datagrams it is split in two, and a lost one is sent again as a
+part of it.
 """
 
 from .flows import SEQUENCES
-from .messages import OUTER_IPV4, PACKET_HEADER, SEGMENT_HEADER, TAG_SIZE, Type
+from .messages import FLAG_COMPRESSED, OUTER_IPV4, PACKET_HEADER, SEGMENT_HEADER, TAG_SIZE, Type
 
 # Outer IPv4 and UDP headers, and a tag: what the model of a leg's queue counts per datagram on top
 # of header and body. The pacer charges what was really sent.
@@ -13,11 +14,14 @@ _OUTER = OUTER_IPV4 + TAG_SIZE
 
 
 class Parcel:
-    """Datagrams of one flow (BUNDLE: of several).
+    """Datagrams of one flow (BUNDLE: of several). `inner_octets` is what the customer's packet or
+    packets measure.
 
     `body` holds what is sent: the packet, the bundle, or a super-packet of which `headers` is sent
     with every slice and `begin` to `end` is still to go, `step` bytes a datagram; `origin` is where
-    its payload begins. `octets` is what all its datagrams measure on the wire, about.
+    its payload begins. `octets` is what all its datagrams measure on the wire, about; `flags` are
+    those of its datagrams. A compressed SEGMENT is one datagram: `body` is what headers and slice
+    became, `begin` is where the slice was.
     """
 
     __slots__ = (
@@ -25,8 +29,10 @@ class Parcel:
         "body",
         "count",
         "end",
+        "flags",
         "flow",
         "headers",
+        "inner_octets",
         "is_repair",
         "kind",
         "octets",
@@ -48,6 +54,8 @@ class Parcel:
         end: int = 0,
         step: int = 1,
         is_repair: bool = False,
+        flags: int = 0,
+        inner_octets: int = 0,
     ) -> None:
         self.kind = kind
         self.flow = flow
@@ -59,7 +67,9 @@ class Parcel:
         self.end = end
         self.step = step
         self.is_repair = is_repair
-        if kind is Type.SEGMENT:
+        self.flags = flags
+        self.inner_octets = inner_octets or end - begin + len(headers) or len(body)
+        if kind is Type.SEGMENT and not flags & FLAG_COMPRESSED:
             self.count = -(-(end - begin) // step)
             around = len(headers) + SEGMENT_HEADER.size + _OUTER
             self.octets = end - begin + self.count * around
@@ -69,8 +79,8 @@ class Parcel:
 
     def part(self, skip: int, count: int, *, is_repair: bool = False) -> "Parcel":
         """Return `count` datagrams of this parcel, from the one after the first `skip`."""
-        if self.kind is not Type.SEGMENT:
-            return Parcel(self.kind, self.flow, self.sequence, self.body, is_repair=is_repair)
+        if self.count == 1:
+            return self._copy(is_repair=is_repair)
         begin = self.begin + skip * self.step
         return Parcel(
             Type.SEGMENT,
@@ -83,6 +93,23 @@ class Parcel:
             end=min(begin + count * self.step, self.end),
             step=self.step,
             is_repair=is_repair,
+            flags=self.flags,
+        )
+
+    def _copy(self, *, is_repair: bool) -> "Parcel":
+        return Parcel(
+            self.kind,
+            self.flow,
+            self.sequence,
+            self.body,
+            headers=self.headers,
+            origin=self.origin,
+            begin=self.begin,
+            end=self.end,
+            step=self.step,
+            is_repair=is_repair,
+            flags=self.flags,
+            inner_octets=self.inner_octets,
         )
 
     def split(self, count: int) -> tuple["Parcel", "Parcel | None"]:
@@ -90,11 +117,6 @@ class Parcel:
         if count >= self.count:
             return self, None
         return self.part(0, count), self.part(count, self.count - count)
-
-    @property
-    def inner_octets(self) -> int:
-        """What the customer's packet or packets measure, about."""
-        return self.end - self.begin + len(self.headers) if self.headers else len(self.body)
 
     @property
     def most_octets(self) -> int:

@@ -6,6 +6,7 @@ hottest loop of the sending side: one pass over the slices, no attribute look-up
 
 from .keypair import NONCE_PREFIX, Keypair
 from .messages import (
+    FLAG_COMPRESSED,
     FLAG_LAST,
     FLAG_REPAIRED,
     HEADER,
@@ -64,7 +65,7 @@ class RunBuilder:
 
     def add(self, parcel: Parcel, keypair: Keypair, first: int) -> int:
         """Seal the parcel with leg sequences from `first`; return the octets of its datagrams."""
-        if parcel.kind is not Type.SEGMENT:
+        if parcel.kind is not Type.SEGMENT or parcel.flags & FLAG_COMPRESSED:
             datagram = _seal_single(parcel, keypair, first)
             self._lay([datagram], len(datagram), 1, len(datagram))
             return len(datagram)
@@ -99,13 +100,17 @@ class RunBuilder:
 
 
 def _seal_single(parcel: Parcel, keypair: Keypair, first: int) -> bytes:
-    flags = FLAG_REPAIRED if parcel.is_repair else 0
-    if parcel.kind is Type.BUNDLE:
-        header = HEADER.pack(Type.BUNDLE, flags, keypair.peer_index, first)
-    else:
-        header = PACKET_HEADER.pack(
-            Type.PACKET, flags, keypair.peer_index, first, parcel.flow, parcel.sequence
+    flags = parcel.flags | FLAG_REPAIRED if parcel.is_repair else parcel.flags
+    kind, session = parcel.kind, keypair.peer_index
+    if kind is Type.BUNDLE:
+        header = HEADER.pack(kind, flags, session, first)
+    elif kind is Type.SEGMENT:
+        offset = parcel.begin - parcel.origin
+        header = SEGMENT_HEADER.pack(
+            kind, flags, session, first, parcel.flow, parcel.sequence, offset
         )
+    else:
+        header = PACKET_HEADER.pack(kind, flags, session, first, parcel.flow, parcel.sequence)
     return keypair.seal_data(header, parcel.body)
 
 
@@ -115,7 +120,7 @@ def _seal_segments(parcel: Parcel, keypair: Keypair, first: int) -> tuple[list[b
     encrypt = keypair.encrypt
     flow, headers, source = parcel.flow, parcel.headers, parcel.body
     step, origin, end = parcel.step, parcel.origin, len(source)
-    plain_flags = FLAG_REPAIRED if parcel.is_repair else 0
+    plain_flags = parcel.flags | FLAG_REPAIRED if parcel.is_repair else parcel.flags
     buffers: list[bytes] = []
     number, sequence = first, parcel.sequence
     for at in range(parcel.begin, parcel.end, step):

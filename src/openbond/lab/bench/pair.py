@@ -97,10 +97,12 @@ class Pair:
         *,
         name: str,
         lines: Sequence[LineShape],
-        plain: bool = False,
+        options: Sequence[str] = (),
         security: Security = Security.ENCRYPTION,
     ) -> None:
-        """`directory` takes all files; `name` begins the names of all namespaces."""
+        """`directory` takes all files; `name` begins the names of all namespaces; `options` go to
+        both tunnel daemons.
+        """
         self.lines = tuple(lines)
         self.site = _end(NodeKind.BONDER, name, directory, SITE_IP)
         self.far = _end(NodeKind.AGGREGATOR, name, directory, FAR_IP)
@@ -108,7 +110,7 @@ class Pair:
         self.security = security
         self._name = name
         self._directory = directory
-        self._plain = plain
+        self._options = tuple(options)
         self._secret = b64encode(os.urandom(32)).decode()
 
     def __enter__(self) -> "Pair":
@@ -147,8 +149,8 @@ class Pair:
     def start_daemon(self, end: End) -> None:
         """Start the daemon of one end; its settings file is there."""
         words = ["node", "tunnel", "--root", str(end.root), "--bond", str(BOND_ID)]
-        words += ["--plain"] if self._plain else []
-        self.programs.start(end.role.value, end.namespace.argv([*OPENBOND, *words]))
+        argv = end.namespace.argv([*OPENBOND, *words, *self._options])
+        self.programs.start(end.role.value, argv)
 
     def wait_until_up(self) -> None:
         """Return when every leg is `up` at both ends. Raises LabError."""

@@ -18,7 +18,7 @@ from .pair import DEVICE, FAR_IP, SITE_IP, Pair
 # Linux's own default. BBR keeps to the shortest round trip it saw, and so to the nearest legs.
 CONGESTION = "cubic"
 PORT, STREAM_PORT = 5201, 7000
-SMALL_PAYLOAD = 36  # a packet of 64 bytes with IPv4 and UDP headers
+SMALL_PAYLOAD, SMALL_HEADERS = 36, 28  # a packet of 64 bytes with IPv4 and UDP headers
 PATIENCE = 20.0
 
 
@@ -77,9 +77,14 @@ def small_packets(pair: Pair, *, seconds: float) -> float:
     return (_came_out(pair) - before) / seconds
 
 
-def _came_out(pair: Pair) -> int:
-    path = f"/sys/class/net/{DEVICE}/statistics/rx_packets"
-    return int(pair.far.namespace.run(["cat", path]))
+def _came_out(pair: Pair) -> float:
+    """Return how many small packets the far device took. One write can be many of them with the
+    headers of one, so their payload is counted.
+    """
+    path = f"/sys/class/net/{DEVICE}/statistics"
+    names = (f"{path}/rx_bytes", f"{path}/rx_packets")
+    octets, writes = map(int, pair.far.namespace.run(["cat", *names]).split())
+    return (octets - writes * SMALL_HEADERS) / SMALL_PAYLOAD
 
 
 def _iperf(pair: Pair, *words: str, seconds: float) -> Iperf:

@@ -19,10 +19,12 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=Path("/"))
     parser.add_argument("--bond", type=int, required=True)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--bundle", action="store_true")
     chosen = parser.parse_args()
     configure_logs()
     try:
-        run(chosen.root.absolute(), chosen.bond, plain=chosen.plain)
+        bundles = chosen.bundle or not chosen.plain
+        run(chosen.root.absolute(), chosen.bond, plain=chosen.plain, bundles=bundles)
     except NodeError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

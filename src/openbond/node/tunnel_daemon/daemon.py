@@ -64,14 +64,15 @@ from .starts import next_start, starts_path
 log = structlog.get_logger()
 
 
-def run(root: Path, bond_id: int, *, plain: bool = False) -> None:
+def run(root: Path, bond_id: int, *, plain: bool = False, bundles: bool = True) -> None:
     """Run the tunnel daemon of a bond until SIGTERM, SIGINT or Stop.
 
-    plain: without kernel offloads, for comparison. Raises NodeError.
+    plain: without kernel offloads; bundles: small packets share datagrams. For comparison. Raises
+    NodeError.
     """
     lock = root / "run" / "bonding" / f"tun{bond_id}.lock"
     with held(lock, f"tunnel daemon of bond {bond_id}"):
-        daemon = Daemon(root, bond_id, plain=plain)
+        daemon = Daemon(root, bond_id, plain=plain, bundles=bundles)
         go_before_others()
         left = drop_privileges()
         if left:
@@ -82,7 +83,9 @@ def run(root: Path, bond_id: int, *, plain: bool = False) -> None:
 class Daemon:
     """Raises NodeError when the bond cannot be served, and then leaves nothing open."""
 
-    def __init__(self, root: Path, bond_id: int, *, plain: bool = False) -> None:
+    def __init__(
+        self, root: Path, bond_id: int, *, plain: bool = False, bundles: bool = True
+    ) -> None:
         settings = read_settings(root, bond_id)
         self._root = root
         self._settings = settings
@@ -102,6 +105,7 @@ class Daemon:
                 entropy=os.urandom,
                 has_vnet_header=tun.has_vnet_header,
                 joins_udp=tun.joins_udp,
+                bundles=bundles,
             )
         except ValueError as unusable:
             tun.close()
