@@ -4,6 +4,7 @@ import struct
 from random import Random
 
 from openbond.tunnel.packets import (
+    DATA_VALID,
     GSO_NONE,
     GSO_TCP4,
     GSO_TCP6,
@@ -79,6 +80,38 @@ def super_tcp(
 def super_udp(size: int, step: int) -> bytes:
     packet = ipv4(UDP, udp_header(size) + payload(size))
     return _read(packet, UDP, 6, GSO_UDP, step, headers=28)
+
+
+def small_reads(
+    amount: int,
+    size: int = 36,
+    *,
+    version: int = 4,
+    port: int = 53,
+    number: int = 7,
+    is_checked: bool = False,
+    seed: int = 1,
+) -> list[bytes]:
+    """Return reads with UDP packets that a socket sent one after the other. Their checksums are
+    left open; is_checked: they came from a network card that found them right.
+    """
+    reads = []
+    for n in range(amount):
+        body = udp_header(size, port=port) + payload(size, seed + n)
+        packet = ipv4(UDP, body, number=number + n & 0xFFFF) if version == 4 else ipv6(UDP, body)
+        at = 20 if version == 4 else 40
+        if is_checked:
+            vnet = VNET_HEADER.pack(DATA_VALID, GSO_NONE, 0, 0, 0, 0)
+            reads.append(vnet + _with_sum(packet, UDP, 6, at=at))
+        else:
+            reads.append(_read(packet, UDP, 6, GSO_NONE, 0, headers=at + 8))
+    return reads
+
+
+def small_tcp(size: int, *, sequence: int = 1000, seed: int = 1) -> bytes:
+    """Return a read with a small TCP packet whose checksum is left open."""
+    packet = ipv4(TCP, tcp_header(sequence=sequence) + payload(size, seed))
+    return _read(packet, TCP, 16, GSO_NONE, 0, headers=40)
 
 
 def open_checksum(size: int) -> bytes:

@@ -17,7 +17,7 @@ from openbond.tunnel.runs import OCTETS_MOST, SEGMENTS_MOST, Run
 from openbond.tunnel.segments import Cutter
 from openbond.tunnel.settings import Role, Security
 from tests.tunnel.ends import PEER, keypairs, still_end
-from tests.tunnel.inner import plain_read, small_udp, super_tcp, tcp_packet
+from tests.tunnel.inner import plain_read, small_reads, small_udp, super_tcp, tcp_packet
 
 MODES = list(Security)
 
@@ -31,6 +31,7 @@ class Path:
         self.order = Order()
         self.inbound = Inbound(still_end(1, theirs, Role.AGGREGATOR), self.order)
         self.cutter = Cutter(FlowNumbers(1), has_vnet_header=True)
+        self.joiner = Joiner(has_vnet_header=True)
         self.now = 10.0
 
     def seal(self, *reads: bytes) -> list[Run]:
@@ -45,7 +46,7 @@ class Path:
         self.inbound.receive(datagram, len(datagram), PEER, self.now)
 
     def writes(self) -> list[bytes]:
-        writes = Joiner(has_vnet_header=True).writes(self.order.take_ready())
+        writes = self.joiner.writes(self.order.take_ready())
         return [b"".join(write) for write in writes]
 
 
@@ -149,7 +150,7 @@ def test_a_datagram_of_an_unknown_session_is_dropped() -> None:
     assert path.inbound.drops == {"unknown_session": 1}
 
 
-@pytest.mark.parametrize("kind", [Type.PACKET, Type.SEGMENT, Type.BUNDLE])
+@pytest.mark.parametrize("kind", [Type.PACKET, Type.SEGMENT, Type.BUNDLE, Type.TRAIN])
 def test_data_that_is_too_short_is_dropped(kind: Type) -> None:
     path = Path()
     header = HEADER.pack(kind, 0, 22, 5)
@@ -167,8 +168,10 @@ def test_of_100_000_mutated_datagrams_none_is_accepted_and_none_raises(security:
     path = Path(security)
     small = [plain_read(small_udp(90, port=port)) for port in range(5)]
     runs = path.seal(super_tcp(700, 300), plain_read(tcp_packet(700)), *small)
+    runs += path.seal(*small_reads(9))
     originals = [datagram for run in runs for datagram in run.datagrams()]
-    assert {datagram[0] for datagram in originals} == {Type.SEGMENT, Type.PACKET, Type.BUNDLE}
+    kinds = {Type.SEGMENT, Type.PACKET, Type.BUNDLE, Type.TRAIN}
+    assert {datagram[0] for datagram in originals} == kinds
 
     for number in range(100_000):
         path.receive(mutated(originals[number % len(originals)], dice))
@@ -188,7 +191,7 @@ def mutated(datagram: bytes, dice: Random) -> bytes:
         return datagram[: dice.randrange(1, len(datagram))]
     if way == 2:
         return datagram + dice.randbytes(dice.randrange(1, 40))
-    kind = dice.choice([kind for kind in (9, 10, 11) if kind != datagram[0]])
+    kind = dice.choice([kind for kind in (9, 10, 11, 12) if kind != datagram[0]])
     return bytes((kind,)) + datagram[1:]
 
 
@@ -196,7 +199,7 @@ def mutated(datagram: bytes, dice: Random) -> bytes:
 def test_no_bytes_of_whatever_size_make_receiving_fail(noise: bytes, size: int) -> None:
     path = Path(Security.NONE)
 
-    for kind in (Type.PACKET, Type.SEGMENT, Type.BUNDLE):
+    for kind in (Type.PACKET, Type.SEGMENT, Type.BUNDLE, Type.TRAIN):
         known_session = HEADER.pack(kind, 0, 22, 7)
         path.inbound.receive(bytes((kind,)) + noise, size, PEER, 0.0)
         path.inbound.receive(known_session + noise, size, PEER, 0.0)

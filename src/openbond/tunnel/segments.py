@@ -92,7 +92,8 @@ class Cutter:
         small: list[bytes] = []
         for read in reads:
             if len(read) < _SMALL_READ:
-                small.append(read)
+                if len(read) > VNET_SIZE:
+                    small.append(read)
                 continue
             if small:
                 self._take_small(small)
