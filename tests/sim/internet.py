@@ -70,6 +70,8 @@ def bond_settings(
     security: Security = Security.ENCRYPTION,
     distribution: Distribution = Distribution.IDMPQ,
     reorder_max_hold: float = 0.150,
+    handshake_interval: float = 3600.0,
+    compression: bool = False,
 ) -> BondSettings:
     ours, theirs = BONDER_PRIVATE, AGGREGATOR_PRIVATE
     if role is FAR:
@@ -84,6 +86,8 @@ def bond_settings(
         cipher=Cipher.AES256,
         distribution=distribution,
         reorder_max_hold=reorder_max_hold,
+        handshake_interval=handshake_interval,
+        compression=compression,
         legs=legs,
     )
 

@@ -28,7 +28,7 @@ from .late import LateMeter
 from .leg_end import LegEnd
 from .leg_queue import LegQueue
 from .legs import Legs
-from .messages import OUTER_IPV4, OVERHEAD_PLAIN, OVERHEAD_TAGGED
+from .messages import COMPRESSION_DEFLATE, OUTER_IPV4, OVERHEAD_PLAIN, OVERHEAD_TAGGED
 from .noise import Entropy
 from .outbound import Outbound
 from .reorder import HOLD_LEAST, Order
@@ -256,6 +256,9 @@ class Bond:
         if self.settings.distribution is Distribution.IDMPQ:
             uses = self._guards.judge([_facts(queue) for queue in self._eligible], now)
         self._outbound.set_legs(list(self._queues.values()), self._eligible, uses)
+        keypairs = [queue.end.keypair for queue in self._eligible]
+        expands = all(k.agreement.compression & COMPRESSION_DEFLATE for k in keypairs if k)
+        self._outbound.set_compression(is_on=self.settings.compression and expands)
 
     def _renew_delays(self, now: float) -> None:
         """Take the delays of both directions: for distribution, and for the hold in force."""

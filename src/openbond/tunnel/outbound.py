@@ -43,12 +43,15 @@ class Outbound:
         self.reconfigure(settings)
 
     def reconfigure(self, settings: BondSettings) -> None:
-        """Take distribution and compression of new settings."""
-        self._cutter.set_compression(is_on=settings.compression)
+        """Take the distribution of new settings."""
         rule = settings.distribution
         self._scheduler = (
             WeightedRoundRobin() if rule is Distribution.WEIGHTED_ROUND_ROBIN else EarliestArrival()
         )
+
+    def set_compression(self, *, is_on: bool) -> None:
+        """Compress what is read from now on, or no more."""
+        self._cutter.set_compression(is_on=is_on)
 
     def set_path_mtu(self, path_mtu: int) -> None:
         """Take the smallest path MTU of the legs, in bytes of the outer packet."""
