@@ -17,7 +17,7 @@ from openbond.tunnel.bond import Bond
 from openbond.tunnel.runs import Run
 
 # Per turn and source, so that none starves the others.
-READS_MOST = 128
+READS_MOST = 256
 READ_OCTETS_MOST = 512 * 1024
 RECEIVES_MOST = 16
 WAIT_MOST = 1.0

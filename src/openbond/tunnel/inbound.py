@@ -7,6 +7,7 @@ its reason and dropped before anything is touched.
 """
 
 from collections import Counter
+from struct import Struct
 
 from cryptography.exceptions import InvalidTag
 
@@ -15,7 +16,7 @@ from .compression import expand
 from .cookies import Address
 from .drops import Drop
 from .join import LOST, Item
-from .keypair import NONCE_PREFIX, Keypair
+from .keypair import NONCE_SIZE, Keypair
 from .leg_end import LegEnd
 from .messages import (
     BUNDLED_COMPRESSED,
@@ -31,6 +32,8 @@ from .reorder import Order
 
 _PACKET, _SEGMENT, _BUNDLE = int(Type.PACKET), int(Type.SEGMENT), int(Type.BUNDLE)
 _TRAIN = int(Type.TRAIN)
+# As SEGMENT_HEADER: type, flags and session in one, leg sequence, flow, flow sequence, offset.
+_SEGMENT_FIELDS = Struct(">4sQHIH")
 _SINGLE = frozenset((_PACKET, _BUNDLE, _TRAIN))
 
 
@@ -100,17 +103,17 @@ class Inbound:
         """Return the bodies and offsets of segments with numbers in a row, up to the first that
         is not authentic or not of that row.
         """
-        fields, around = SEGMENT_HEADER.unpack, SEGMENT_HEADER.size
+        fields, around, nonce_size = _SEGMENT_FIELDS.unpack, SEGMENT_HEADER.size, NONCE_SIZE
         decrypt, open_data = keypair.decrypt, keypair.open_data
-        _, _, session, number, flow, sequence, _ = fields(octets[at : at + around])
+        named, number, flow, sequence, _ = fields(octets[at : at + around])
         items: list[Item] = []
         append = items.append
         for start in range(at, len(octets) - around, size):
             header = octets[start : start + around]
-            kind, flags, named, leg_number, of_flow, of_sequence, offset = fields(header)
-            if leg_number != number or of_flow != flow or of_sequence != sequence:
+            found, leg_number, of_flow, of_sequence, offset = fields(header)
+            if leg_number != number or of_sequence != sequence or of_flow != flow:
                 break
-            if kind != _SEGMENT or named != session:
+            if found != named and not _is_alike(found, named):
                 break
             if decrypt is None:
                 body = open_data(octets[start : start + size], around)
@@ -119,10 +122,12 @@ class Inbound:
             else:
                 sealed = octets[start + around : start + size]
                 try:
-                    body = decrypt(NONCE_PREFIX + header[4:12], sealed, header)
+                    body = decrypt(number.to_bytes(nonce_size, "big"), sealed, header)
                 except InvalidTag:
                     break
-            append((body, offset) if not flags & FLAG_COMPRESSED else self._expanded(body, offset))
+            append(
+                (body, offset) if not found[1] & FLAG_COMPRESSED else self._expanded(body, offset)
+            )
             number += 1
             sequence = sequence + 1 & 0xFFFFFFFF
         return items
@@ -200,6 +205,11 @@ class Inbound:
     ) -> None:
         self.datagrams += count
         self._end.on_data_heard(keypair, first, count, source, now)
+
+
+def _is_alike(one: bytes, other: bytes) -> bool:
+    """Report whether two headers begin with the same type and session; flags may differ."""
+    return one[0] == other[0] and one[2:] == other[2:]
 
 
 def _entry_kind(flags: int) -> int:

@@ -18,6 +18,7 @@ from .replay import ReplayWindow
 from .settings import Cipher, Security
 
 NONCE_PREFIX = bytes(4)
+NONCE_SIZE = 12  # the leg sequence as a big-endian number of this size is the nonce
 HEADER_SIZE = HEADER.size
 
 # header (associated data; holds the leg sequence), body -> datagram

@@ -4,7 +4,7 @@ A run is datagrams of one size, the last of which may be shorter (Linux, udp(7))
 hottest loop of the sending side: one pass over the slices, no attribute look-ups in it.
 """
 
-from .keypair import NONCE_PREFIX, Keypair
+from .keypair import NONCE_SIZE, Keypair
 from .messages import (
     FLAG_COMPRESSED,
     FLAG_LAST,
@@ -12,6 +12,7 @@ from .messages import (
     HEADER,
     PACKET_HEADER,
     SEGMENT_HEADER,
+    TAG_SIZE,
     Type,
 )
 from .parcels import Parcel
@@ -117,6 +118,7 @@ def _seal_single(parcel: Parcel, keypair: Keypair, first: int) -> bytes:
 def _seal_segments(parcel: Parcel, keypair: Keypair, first: int) -> tuple[list[bytes], int]:
     """Return the sealed datagrams' buffers, and what each has around its slice in octets."""
     pack, session, seal = SEGMENT_HEADER.pack, keypair.peer_index, keypair.seal_data
+    nonce_size = NONCE_SIZE
     encrypt = keypair.encrypt
     flow, headers, source = parcel.flow, parcel.headers, parcel.body
     step, origin, end = parcel.step, parcel.origin, len(source)
@@ -132,8 +134,8 @@ def _seal_segments(parcel: Parcel, keypair: Keypair, first: int) -> tuple[list[b
             buffers.append(seal(header, body))
         else:
             buffers.append(header)
-            buffers.append(encrypt(NONCE_PREFIX + header[4:12], body, header))
+            buffers.append(encrypt(number.to_bytes(nonce_size, "big"), body, header))
         number += 1
         sequence += 1
-    total = sum(map(len, buffers))
-    return buffers, (total - (parcel.end - parcel.begin)) // parcel.count
+    tag = TAG_SIZE if keypair.security else 0
+    return buffers, SEGMENT_HEADER.size + len(headers) + tag

@@ -5,6 +5,7 @@ control socket and leg sockets are opened; then every privilege is dropped. Noth
 one. It goes on without the agent, and a new agent finds it by its socket.
 """
 
+import gc
 import os
 import signal
 import socket
@@ -63,6 +64,9 @@ from .starts import next_start, starts_path
 
 log = structlog.get_logger()
 
+# Objects that were made and not freed again; Python's own 700 are the tuples of a few runs.
+GARBAGE_LOOK_AFTER = 50_000
+
 
 def run(root: Path, bond_id: int, *, plain: bool = False, bundles: bool = True) -> None:
     """Run the tunnel daemon of a bond until SIGTERM, SIGINT or Stop.
@@ -118,6 +122,7 @@ class Daemon:
     def serve(self) -> None:
         """Move packets until asked to stop."""
         signals = _watch_signals(self._pump, self._stop)
+        _calm_collector()
         log.info("tunnel daemon serves", bond=self._settings.bond.id, pid=os.getpid())
         while not self._is_asked_to_stop:
             self._pump.turn()
@@ -206,6 +211,13 @@ class Daemon:
 
     def _tell(self, event: DaemonEvent) -> None:
         self._door.tell(event)
+
+
+def _calm_collector() -> None:
+    """Look for garbage rarely: packets make no cycles, and each look delays some."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_LOOK_AFTER, 20, 20)
 
 
 def _next_start(root: Path, bond_id: int, wall_seconds: int) -> int:
