@@ -37,10 +37,7 @@ def tunnel(
     """Measure the tunnel over lines of its own, in about two minutes; nothing is left behind."""
     if only and only not in PARTS:
         _stop(f"There is no part {only!r}; the parts are {', '.join(PARTS)}.")
-    if os.geteuid() != 0:
-        _stop("The measurements need root, for network namespaces: run it with sudo.")
-    if missing := missing_tools(TOOLS):
-        _stop(f"Install first: {', '.join(missing)}.")
+    _check_requirements()
     console = Console(stderr=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
@@ -52,6 +49,29 @@ def tunnel(
     _show(rows, as_json=json)
     if not all(row.is_kept for row in rows):
         raise typer.Exit(2)
+
+
+@app.command()
+def rekey(
+    json: Annotated[bool, typer.Option("--json", help="Print the row as JSON.")] = False,
+    seconds: Annotated[float, typer.Option(help="How long.", min=6, max=3600)] = 120.0,
+) -> None:
+    """Make new keys every 5 s under load, and count the packets that are lost: none may be."""
+    _check_requirements()
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
+        made = Bench(Path(place), say=status.update)
+        rows = _measured(lambda: made.rekeying(seconds), console)
+    _show(rows, as_json=json)
+    if not all(row.is_kept for row in rows):
+        raise typer.Exit(2)
+
+
+def _check_requirements() -> None:
+    if os.geteuid() != 0:
+        _stop("The measurements need root, for network namespaces: run it with sudo.")
+    if missing := missing_tools(TOOLS):
+        _stop(f"Install first: {', '.join(missing)}.")
 
 
 def _measured(measure: Callable[[], list[Row]], console: Console) -> list[Row]:

@@ -99,6 +99,7 @@ class Pair:
         lines: Sequence[LineShape],
         options: Sequence[str] = (),
         security: Security = Security.ENCRYPTION,
+        handshake_interval: float = 3600.0,
     ) -> None:
         """`directory` takes all files; `name` begins the names of all namespaces; `options` go to
         both tunnel daemons.
@@ -108,6 +109,7 @@ class Pair:
         self.far = _end(NodeKind.AGGREGATOR, name, directory, FAR_IP)
         self.programs = Programs(directory / "programs", directory / "logs")
         self.security = security
+        self.handshake_interval = handshake_interval
         self._name = name
         self._directory = directory
         self._options = tuple(options)
@@ -258,7 +260,7 @@ class Pair:
             secret=self._secret,
             security=self.security,
             cipher=Cipher.AES256,
-            handshake_interval_ms=3_600_000,
+            handshake_interval_ms=round(self.handshake_interval * 1000),
             compression=False,
             clamp_tcp=True,
             packet_distribution=Distribution.IDMPQ,

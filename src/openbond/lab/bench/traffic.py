@@ -20,6 +20,7 @@ CONGESTION = "cubic"
 PORT, STREAM_PORT = 5201, 7000
 SMALL_PAYLOAD, SMALL_HEADERS = 36, 28  # a packet of 64 bytes with IPv4 and UDP headers
 PATIENCE = 20.0
+LOAD = "50M"  # a TCP flow that fills no queue
 
 
 class _Sum(Struct, frozen=True):
@@ -131,6 +132,36 @@ def gaps_when_cut(pair: Pair, leg: int, directory: Path) -> Gaps:
     )
 
 
+class Rekeying(Struct, frozen=True, kw_only=True):
+    """What a steady stream each way lost while keys were made anew, and how often they were."""
+
+    sent: int
+    missing: int
+    handshakes: int
+    load_mbps: float
+
+
+def lost_while_rekeying(pair: Pair, *, seconds: float, directory: Path) -> Rekeying:
+    """Run a steady UDP stream both ways under a paced TCP flow, for as long as keys come and go."""
+    before = _handshakes(pair)
+    reports = _start_streams(pair, directory)
+    words = ["-t", f"{seconds:g}", "-b", LOAD]
+    load = _iperf(pair, *words, seconds=seconds)
+    for name in reports:
+        pair.programs.end(f"stream-{name}")
+    heard = [_heard(report) for report in reports.values()]
+    return Rekeying(
+        sent=sum(each.sent for each in heard),
+        missing=sum(len(each.missing) for each in heard),
+        handshakes=_handshakes(pair) - before,
+        load_mbps=load.end.sum_received.bits_per_second / 1e6,
+    )
+
+
+def _handshakes(pair: Pair) -> int:
+    return sum(leg.counters["handshakes"] for leg in pair.status(pair.site).legs)
+
+
 def _start_streams(pair: Pair, directory: Path) -> dict[str, Path]:
     """Start the stream at both ends; return where each writes what it heard."""
     reports = {"down": directory / "heard-at-site", "up": directory / "heard-at-far"}
@@ -144,8 +175,12 @@ def _start_streams(pair: Pair, directory: Path) -> dict[str, Path]:
 
 
 def _longest_gap(report: Path) -> float:
+    return _heard(report).longest_gap
+
+
+def _heard(report: Path) -> StreamReport:
     wait_until(report.exists, what="the stream's report is there", patience=5.0)
-    return msgspec.json.decode(report.read_bytes(), type=StreamReport).longest_gap
+    return msgspec.json.decode(report.read_bytes(), type=StreamReport)
 
 
 def _longest_silence(moved: list[int]) -> int:

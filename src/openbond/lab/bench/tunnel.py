@@ -13,7 +13,13 @@ from statistics import median
 from msgspec import Struct
 
 from .pair import LineShape, Pair
-from .traffic import gaps_when_cut, iperf_server, small_packets, tcp_mbps
+from .traffic import (
+    gaps_when_cut,
+    iperf_server,
+    lost_while_rekeying,
+    small_packets,
+    tcp_mbps,
+)
 
 UNLIMITED = (LineShape(), LineShape())
 UNEQUAL = (
@@ -22,6 +28,7 @@ UNEQUAL = (
     LineShape(mbps=100, delay_ms=5),
 )
 BEST_LEG = 3
+REKEY_EVERY = 5.0  # seconds
 
 Say = Callable[[str], None]
 
@@ -114,6 +121,33 @@ class Bench:
                 most=1.0,
                 detail=f"in steps of 0.1 s; the connection {tcp}",
             ),
+        ]
+
+    def rekeying(self, seconds: float) -> list[Row]:
+        """Keys anew on both legs every 5 s, under load: packets of a steady stream that were lost.
+
+        Raises LabError.
+        """
+        directory = self._directory / "rekey"
+        with (
+            Pair(
+                directory,
+                name=f"obb{os.getpid()}-rekey",
+                lines=UNLIMITED,
+                handshake_interval=REKEY_EVERY,
+            ) as pair,
+            iperf_server(pair),
+        ):
+            self._say(f"new keys every {REKEY_EVERY:g} s, for {seconds:g} s")
+            found = lost_while_rekeying(pair, seconds=seconds, directory=self._directory)
+        return [
+            Row(
+                name="lost while keys were made anew",
+                value=found.missing,
+                unit=f"of {found.sent:,} packets",
+                most=0,
+                detail=f"{found.handshakes} handshakes, {found.load_mbps:.0f} Mbit/s beside",
+            )
         ]
 
     def _compare(
