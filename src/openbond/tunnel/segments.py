@@ -108,14 +108,12 @@ class Cutter:
                 self._take(read)
             return
         for group in trains.by_flow(reads):
-            lengths = trains.lengths(group) if len(group) >= trains.LEAST else ()
-            if not lengths:
-                for read in group:
-                    self._take(read)
-                continue
             begin = 0
-            for length in lengths:
-                self._take_train(group[begin : begin + length])
+            for length in trains.lengths(group):
+                if length == 1:
+                    self._take(group[begin])
+                else:
+                    self._take_train(group[begin : begin + length])
                 begin += length
 
     def _take_train(self, reads: Sequence[bytes]) -> None:

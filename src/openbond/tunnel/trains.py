@@ -9,7 +9,8 @@ TCP makes no trains: a sender joins what it writes itself, and what stays small 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from .packets import (
     DATA_VALID,
@@ -18,6 +19,7 @@ from .packets import (
     UDP,
     VNET_SIZE,
     Transport,
+    flow_of,
     pseudo_sum,
 )
 
@@ -29,19 +31,31 @@ MOST = 64
 _COUNT = bytes(range(256))
 _IPV4 = 0x45  # and no options
 _FRAME4, _FRAME6 = VNET_SIZE + 28, VNET_SIZE + 48  # up to the end of the UDP header
-# Offsets in a read: identification and header checksum of IPv4, checksum of UDP.
+# Offsets in a read: identification and header checksum of IPv4, protocol.
 _NUMBER, _SUM4 = VNET_SIZE + 4, VNET_SIZE + 10
-_KEY4 = slice(VNET_SIZE + 12, VNET_SIZE + 26)  # addresses, ports, length
-_KEY6 = slice(VNET_SIZE + 8, VNET_SIZE + 46)
-_ALIKE4 = (*range(_NUMBER), *range(_NUMBER + 2, _SUM4))  # the key is alike already
-_ALIKE6 = tuple(range(VNET_SIZE + 8))
+_PROTOCOL4, _PROTOCOL6 = VNET_SIZE + 9, VNET_SIZE + 6
+_FLOW4 = slice(VNET_SIZE + 12, VNET_SIZE + 24)  # addresses and ports
+_FLOW6 = slice(VNET_SIZE + 8, VNET_SIZE + 44)
+_ALIKE4 = (
+    *range(_NUMBER),
+    *range(_NUMBER + 2, _SUM4),
+    *range(_FLOW4.start, _FRAME4 - 2),
+)
+_ALIKE6 = tuple(range(_FRAME6 - 2))
 
 
-def by_flow(reads: Sequence[bytes]) -> list[list[bytes]]:
-    """Return the reads of each flow and size in their order; a few flows may share a group."""
-    groups: defaultdict[bytes, list[bytes]] = defaultdict(list)
+def by_flow(reads: Iterable[bytes]) -> list[list[bytes]]:
+    """Return the reads of each flow in their order."""
+    groups: defaultdict[bytes | int, list[bytes]] = defaultdict(list)
     for read in reads:
-        groups[read[_KEY4 if read[VNET_SIZE] == _IPV4 else _KEY6]].append(read)
+        if len(read) < _FRAME4:
+            groups[flow_of(read, VNET_SIZE)].append(read)
+        elif read[VNET_SIZE] == _IPV4 and read[_PROTOCOL4] == UDP:
+            groups[read[_FLOW4]].append(read)
+        elif read[VNET_SIZE] >> 4 == 6 and read[_PROTOCOL6] == UDP:
+            groups[read[_FLOW6]].append(read)
+        else:
+            groups[flow_of(read, VNET_SIZE)].append(read)
     return list(groups.values())
 
 
@@ -50,18 +64,23 @@ def frame_size(read: bytes) -> int:
     return _FRAME4 if read[VNET_SIZE] == _IPV4 else _FRAME6
 
 
-def lengths(reads: Sequence[bytes]) -> list[int]:
-    """Return how many of the reads, which are of one group, make each train; 1: it goes alone.
+def lengths(reads: Iterable[bytes]) -> list[int]:
+    """Return how many of the reads, all of one flow, make each train; 1: it goes alone."""
+    found: list[int] = []
+    for _, sized in groupby(reads, len):
+        alike = list(sized)
+        trains = _lengths_of_one_size(alike) if len(alike) >= LEAST else []
+        found += trains or [1] * len(alike)
+    return found
 
-    An empty list says that they make none.
-    """
+
+def _lengths_of_one_size(reads: Sequence[bytes]) -> list[int]:
+    """As `lengths`; an empty list says that there are no trains."""
     first = reads[0]
     if not _may_lead(first):
         return []
     count, size = len(reads), len(first)
     octets = b"".join(reads)
-    if len(octets) != count * size:
-        return []
     is_ipv4 = first[VNET_SIZE] == _IPV4
     for at in _ALIKE4 if is_ipv4 else _ALIKE6:
         if octets[at::size] != first[at : at + 1] * count:
