@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from openbond.tunnel.settings import BondSettings, Role, Security
+from openbond.tunnel.settings import BondSettings, LegSettings, Role, Security
 from tests.sim.internet import FAR, SITE, Internet, Line, bond_settings, inner
 from tests.sim.test_bond import numbers, stream, up
 from tests.tunnel.inner import plain_read
@@ -20,10 +20,8 @@ def handshakes(internet: Internet, role: Role) -> int:
     [(Security.ENCRYPTION, 120.0), (Security.HMAC, 30.0), (Security.NONE, 30.0)],
 )
 def test_new_keys_every_five_seconds_lose_no_packet(security: Security, seconds: float) -> None:
-    def hasty(role: Role, *legs: object) -> BondSettings:
-        return bond_settings(  # type: ignore[arg-type]
-            role, *legs, security=security, handshake_interval=5.0
-        )
+    def hasty(role: Role, *legs: LegSettings) -> BondSettings:
+        return bond_settings(role, *legs, security=security, handshake_interval=5.0)
 
     internet = up({1: Line(20, 0.030), 2: Line(50, 0.012, jitter=0.004)}, settings=hasty)
     before = handshakes(internet, SITE)

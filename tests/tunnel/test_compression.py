@@ -15,10 +15,10 @@ from openbond.tunnel.compression import (
     expand,
 )
 from openbond.tunnel.messages import FLAG_COMPRESSED, Type
+from openbond.tunnel.packets import UDP
 from openbond.tunnel.parcels import Parcel
 from openbond.tunnel.settings import Security
 from tests.tunnel.inner import (
-    UDP,
     ipv4,
     kernel_packets,
     payload,

@@ -43,10 +43,11 @@ class Bundle:
         parts = self._parts
         if not parts:
             return None
-        flow = BUNDLED.unpack(parts[0])[1]
-        parcel = Parcel(Type.BUNDLE, flow, 0, b"".join(parts))
+        kind, flow, number = BUNDLED.unpack(parts[0])
         if len(parts) == 2:
-            (parcel,) = unbundled(parcel)
+            parcel = _single(kind & ~BUNDLED_LENGTH, flow, number, parts[1], 0)
+        else:
+            parcel = Parcel(Type.BUNDLE, flow, 0, b"".join(parts))
         self._parts = []
         self.flows.clear()
         self.octets = 0
