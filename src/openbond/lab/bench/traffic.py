@@ -1,5 +1,6 @@
 """What is sent through a pair, and what came of it: iperf3, and the lab's steady stream."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ CONGESTION = "cubic"
 PORT, STREAM_PORT = 5201, 7000
 SMALL_PAYLOAD, SMALL_HEADERS = 36, 28  # a packet of 64 bytes with IPv4 and UDP headers
 PATIENCE = 20.0
+_TICKS = os.sysconf("SC_CLK_TCK")
 LOAD = "50M"  # a TCP flow that fills no queue
 
 
@@ -68,14 +70,34 @@ def tcp_mbps(pair: Pair, *, is_down: bool, seconds: float, warm_up: float = 1.0)
     return found.end.sum_received.bits_per_second / 1e6
 
 
-def small_packets(pair: Pair, *, seconds: float) -> float:
-    """Return how many packets of 64 bytes came out at the far end per second, sent as fast as may
-    be. The far device counts them: iperf3 itself loses many for want of processor.
+class SmallPackets(Struct, frozen=True):
+    """What became of a flood of 64-byte packets: those that came out at the far end per second, and
+    the packets that a second of processor of both daemons was enough for.
     """
-    before = _came_out(pair)
+
+    rate: float
+    per_processor_second: float
+
+
+def small_packets(pair: Pair, *, seconds: float) -> SmallPackets:
+    """Send packets of 64 bytes as fast as may be. The far device counts what comes out: iperf3
+    itself loses many for want of processor.
+    """
+    before, used = _came_out(pair), _processor_seconds(pair)
     words = ["-u", "-b", "0", "-l", str(SMALL_PAYLOAD), "-t", f"{seconds:g}"]
     _iperf(pair, *words, seconds=seconds)
-    return (_came_out(pair) - before) / seconds
+    came_out = _came_out(pair) - before
+    used = _processor_seconds(pair) - used
+    return SmallPackets(came_out / seconds, came_out / max(used, 1 / _TICKS))
+
+
+def _processor_seconds(pair: Pair) -> float:
+    """Return the processor time of both daemons since they started (proc(5), utime and stime)."""
+    ticks = 0
+    for end in (pair.site, pair.far):
+        stat = Path(f"/proc/{pair.status(end).pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(stat[11]) + int(stat[12])
+    return ticks / _TICKS
 
 
 def _came_out(pair: Pair) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -31,6 +32,7 @@ BEST_LEG = 3
 REKEY_EVERY = 5.0  # seconds
 
 Say = Callable[[str], None]
+Measured = TypeVar("Measured")
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -64,15 +66,14 @@ class Bench:
         """One TCP flow, and small packets, over unlimited legs, against the naive way: no
         offloads, one packet a read, one packet a datagram.
         """
-        up, down = _tcp(is_down=False), _tcp(is_down=True)
         with (
             self._pair("fast", UNLIMITED) as fast,
             self._pair("plain", UNLIMITED, "--plain") as plain,
         ):
             return [
-                self._compare("one TCP flow, up", fast, plain, up, "Mbit/s", 3.8),
-                self._compare("one TCP flow, down", fast, plain, down, "Mbit/s", 3.8),
-                self._compare("64-byte packets, up", fast, plain, _small, "packets/s", 2.5),
+                self._tcp(fast, plain, is_down=False),
+                self._tcp(fast, plain, is_down=True),
+                *self._small("64-byte packets, up", fast, plain, 2.5),
             ]
 
     def against_bundles(self) -> list[Row]:
@@ -81,8 +82,7 @@ class Bench:
             self._pair("fast", UNLIMITED) as fast,
             self._pair("shared", UNLIMITED, "--plain", "--bundle") as shared,
         ):
-            name = "64-byte packets, up, bundles on both"
-            return [self._compare(name, fast, shared, _small, "packets/s", None)]
+            return self._small("64-byte packets, bundles on both", fast, shared, None)
 
     def share_of_sum(self) -> list[Row]:
         """One TCP flow over 20 + 50 + 100 Mbit/s with unequal delays: its share of the sum."""
@@ -150,30 +150,33 @@ class Bench:
             )
         ]
 
-    def _compare(
-        self,
-        name: str,
-        fast: Pair,
-        plain: Pair,
-        measure: Callable[[Pair, float], float],
-        unit: str,
-        least: float | None,
-    ) -> Row:
-        """Measure both in turns; the row is the median of the ratios."""
-        pairs: list[tuple[float, float]] = []
+    def _small(self, name: str, fast: Pair, plain: Pair, least: float | None) -> list[Row]:
+        turns = self._turns(name, fast, plain, lambda pair, s: small_packets(pair, seconds=s))
+        rates = [(ours.rate, theirs.rate) for ours, theirs in turns]
+        costs = [(ours.per_processor_second, theirs.per_processor_second) for ours, theirs in turns]
+        unit = "packets per second of processor"
+        return [
+            _ratio(name, rates, "packets/s", least),
+            _ratio(f"{name}, per processor time of both daemons", costs, unit, None),
+        ]
+
+    def _tcp(self, fast: Pair, plain: Pair, *, is_down: bool) -> Row:
+        name = f"one TCP flow, {'down' if is_down else 'up'}"
+        turns = self._turns(
+            name, fast, plain, lambda pair, s: tcp_mbps(pair, is_down=is_down, seconds=s)
+        )
+        return _ratio(name, turns, "Mbit/s", 3.8)
+
+    def _turns(
+        self, name: str, fast: Pair, plain: Pair, measure: Callable[[Pair, float], Measured]
+    ) -> list[tuple[Measured, Measured]]:
+        """Measure both in turns."""
+        turns = []
         for number in range(1, self._rounds + 1):
             self._say(f"{name}: round {number} of {self._rounds}")
             ours = measure(fast, self._seconds)
-            pairs.append((ours, measure(plain, self._seconds)))
-        with_offloads = median(ours for ours, _ in pairs)
-        without = median(theirs for _, theirs in pairs)
-        return Row(
-            name=name,
-            value=median(ours / theirs for ours, theirs in pairs),
-            unit="x plain path",
-            least=least,
-            detail=f"{with_offloads:,.0f} against {without:,.0f} {unit}",
-        )
+            turns.append((ours, measure(plain, self._seconds)))
+        return turns
 
     @contextmanager
     def _pair(self, name: str, lines: tuple[LineShape, ...], *options: str) -> Iterator[Pair]:
@@ -187,9 +190,13 @@ class Bench:
             yield pair
 
 
-def _tcp(*, is_down: bool) -> Callable[[Pair, float], float]:
-    return lambda pair, seconds: tcp_mbps(pair, is_down=is_down, seconds=seconds)
-
-
-def _small(pair: Pair, seconds: float) -> float:
-    return small_packets(pair, seconds=seconds)
+def _ratio(name: str, turns: list[tuple[float, float]], unit: str, least: float | None) -> Row:
+    """Return the row of the median of the ratios."""
+    ours, theirs = (median(values) for values in zip(*turns, strict=True))
+    return Row(
+        name=name,
+        value=median(one / other for one, other in turns),
+        unit="x plain path",
+        least=least,
+        detail=f"{ours:,.0f} against {theirs:,.0f} {unit}",
+    )
