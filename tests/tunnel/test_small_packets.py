@@ -200,6 +200,21 @@ def test_a_train_fits_into_a_datagram_and_into_what_the_kernel_cuts(path_mtu: in
     assert max(sizes) <= 64
 
 
+@pytest.mark.parametrize("size", [200, 450, 540])
+def test_on_a_narrow_path_packets_that_make_no_train_go_one_by_one(size: int) -> None:
+    one = cutter()
+    one.set_path_mtu(576)
+    reads = small_reads(6, size)
+
+    parcels = [single for parcel in one.cut(reads) for single in unbundled(parcel)]
+
+    if size == 200:
+        assert {parcel.kind for parcel in parcels} == {Type.TRAIN}
+    else:
+        wanted = [packet for read in reads for packet in kernel_packets(read)]
+        assert [parcel.body for parcel in parcels] == wanted
+
+
 @pytest.mark.parametrize("at", [VNET_SIZE + 1, VNET_SIZE + 6, VNET_SIZE + 8])
 def test_a_packet_with_another_header_is_in_no_train(at: int) -> None:
     reads = small_reads(6)

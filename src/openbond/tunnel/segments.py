@@ -121,7 +121,7 @@ class Cutter:
         frame = trains.frame_size(reads[0])
         step = len(reads[0]) - frame
         room = self._bundle_most - BUNDLED.size - TRAIN_STEP.size - frame + VNET_SIZE
-        most = min(trains.MOST, room // step)
+        most = max(1, min(trains.MOST, room // step))
         flow = flow_of(reads[0], VNET_SIZE)
         for begin in range(0, len(reads), most):
             some = reads[begin : begin + most]
