@@ -8,8 +8,11 @@ from openbond.node.linux.host import Failure, Outcome
 from openbond.node.plan.difference import Add, Replace, Set, Step
 from openbond.node.plan.values import (
     Address,
+    ClientFile,
     Desired,
     Device,
+    EthernetMode,
+    Hook,
     Link,
     LinkMac,
     LinkMtu,
@@ -22,11 +25,14 @@ from openbond.node.plan.values import (
     SettingsFile,
     Sysctl,
     Thing,
+    Vlan,
 )
 
 FIELDS = {
     Address: "addresses",
+    ClientFile: "client_files",
     Device: "devices",
+    Vlan: "devices",
     Route: "routes",
     Rule: "rules",
     RunningProgram: "programs",
@@ -61,18 +67,24 @@ class FakeHost:
     def _do(self, step: Step) -> None:
         if isinstance(step, Set):
             self._set(step)
+        elif isinstance(step.item, Hook):
+            self._change_hooks(step.item, added=isinstance(step, Add))
         elif isinstance(step, Replace):
             kept = {route for route in self.state.routes if route.key != step.item.key}
             self.state = replace(self.state, routes=frozenset({*kept, step.item}))
         else:
             self._change(step.item, added=isinstance(step, Add))
 
+    def _change_hooks(self, item: Hook, *, added: bool) -> None:
+        others = tuple(hook for hook in self.state.hooks or () if hook != item)
+        self.state = replace(self.state, hooks=(*others, item) if added else others)
+
     def _change(self, item: Thing, *, added: bool) -> None:
         name = FIELDS[type(item)]
         present: set[Thing] = {o for o in getattr(self.state, name) if not _succeeds(item, o)}
         changes: dict[str, Any] = {name: frozenset(present | {item} if added else present - {item})}
         self.state = replace(self.state, **changes)
-        if isinstance(item, Device):
+        if isinstance(item, Device | Vlan):
             links = dict(self.state.links)
             links.pop(item.name, None)
             if added:
@@ -85,6 +97,9 @@ class FakeHost:
             self.state = replace(self.state, sysctls={**self.state.sysctls, item.key: item.value})
         elif isinstance(item, Ruleset):
             self.state = replace(self.state, ruleset=item)
+        elif isinstance(item, EthernetMode):
+            modes = {**self.state.ethernet_modes, item.interface: item.mode}
+            self.state = replace(self.state, ethernet_modes=modes)
         else:
             link = self.state.links[item.interface]
             links = {**self.state.links, item.interface: _changed(link, item)}
@@ -103,6 +118,8 @@ def _succeeds(item: Thing, present: Thing) -> bool:
     """A file takes the place of the one of the same name."""
     if isinstance(item, SettingsFile) and isinstance(present, SettingsFile):
         return item.bond_id == present.bond_id
+    if isinstance(item, ClientFile) and isinstance(present, ClientFile):
+        return item.name == present.name
     if isinstance(item, RunningProgram) and isinstance(present, RunningProgram):
         return item.name == present.name
     return False

@@ -8,7 +8,9 @@ from openbond.wire.config import (
     ConnectedIpConfig,
     DhcpAccess,
     LegConfig,
+    MobileAccess,
     NodeContent,
+    PppoeAccess,
     StaticAccess,
 )
 from openbond.wire.states import Cipher, Distribution, LegType, LinkMode, NodeKind, Security
@@ -36,17 +38,31 @@ def dhcp_leg(
     return _leg(leg_id, LegType.DHCP, mode, interface=interface, access=DhcpAccess(), **more)
 
 
+def pppoe_leg(leg_id: int = 23, interface: str = "eth3", **more: Any) -> LegConfig:
+    words = {"username": "line7@isp.example", "password": "secret", "service_name": ""}
+    access = PppoeAccess(**{name: more.pop(name, word) for name, word in words.items()})
+    mode = more.pop("mode", LinkMode.ACTIVE)
+    return _leg(leg_id, LegType.PPPOE, mode, interface=interface, access=access, **more)
+
+
+def mobile_leg(leg_id: int = 24, **more: Any) -> LegConfig:
+    words = {"apn": "internet.example", "username": "", "password": "", "modem": ""}
+    access = MobileAccess(**{name: more.pop(name, word) for name, word in words.items()})
+    mode = more.pop("mode", LinkMode.ACTIVE)
+    return _leg(leg_id, LegType.MOBILEBROADBAND, mode, access=access, **more)
+
+
 def far_leg(leg_id: int = 21, *, mode: LinkMode = LinkMode.ACTIVE, **more: Any) -> LegConfig:
     """A leg as the aggregator knows it."""
     return _leg(leg_id, LegType.STATIC, mode, **more)
 
 
 def _leg(leg_id: int, kind: LegType, mode: LinkMode, **more: Any) -> LegConfig:
+    more.setdefault("failover", False)
     return LegConfig(
         id=leg_id,
         type=kind,
         link_mode=mode,
-        failover=False,
         tunnel_port=2000 + leg_id,
         down_kbps=20_000,
         up_kbps=10_000,

@@ -1,4 +1,8 @@
-"""Actions are counters: act once when one is higher than the one last acted upon (§1.7). Pure."""
+"""Actions are counters: act once when one is higher than the one last acted upon (§1.7). Pure.
+
+The counter of `renew` stands in the arguments of the leg's DHCP client (plan/legs.py): a new count
+is a new client.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +13,6 @@ from openbond.wire.config import NodeContent
 
 class Kind(StrEnum):
     RESTART = "restart"
-    RENEW = "renew"
     DETECT_MTU = "detect_mtu"
 
 
@@ -48,5 +51,4 @@ def _counters(content: NodeContent) -> Iterator[tuple[Action, int]]:
     for bond in content.bonds:
         yield Action(Kind.RESTART, bond.id), bond.restart_count
         for leg in bond.legs:
-            yield Action(Kind.RENEW, bond.id, leg.id), leg.renew_count
             yield Action(Kind.DETECT_MTU, bond.id, leg.id), leg.detect_mtu_count

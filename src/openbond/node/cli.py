@@ -100,14 +100,16 @@ def enroll(
 @app.command()
 def supervisor(
     root: Root = HERE,
-    agent: Annotated[bool, typer.Option(help="Keep the agent running too.")] = True,
+    agent: Annotated[
+        bool, typer.Option(help="Keep the agent and the hook runner running too.")
+    ] = True,
     log_directory: Annotated[
         Path | None, typer.Option(help="Where programs write; default ROOT/var/log/bonding.")
     ] = None,
 ) -> None:
     """Keep this node's programs running: agent, tunnel daemons, DHCP clients."""
     paths = _paths(root)
-    own = [agent_program(paths)] if agent else []
+    own = [own_program(paths, name) for name in ("agent", "hooks")] if agent else []
     logs = log_directory or paths.root / "var" / "log" / "bonding"
     configure_logs()
     run(_supervise(paths, own, logs))
@@ -119,9 +121,10 @@ async def _supervise(paths: Paths, own: list[Program], logs: Path) -> None:
         await Supervisor(paths, own, logs).run()
 
 
-def agent_program(paths: Paths) -> Program:
-    argv = [sys.executable, "-m", "openbond.cli", "node", "agent", "--root", str(paths.root)]
-    return Program(name="agent", argv=argv)
+def own_program(paths: Paths, name: str) -> Program:
+    """Return a program that every node has, `agent` or `hooks`."""
+    argv = [sys.executable, "-m", "openbond.cli", "node", name, "--root", str(paths.root)]
+    return Program(name=name, argv=argv)
 
 
 @app.command()
@@ -129,6 +132,18 @@ def agent(root: Root = HERE) -> None:
     """Fetch the config, bring the machine to it, report; needs CAP_NET_ADMIN."""
     configure_logs()
     run(_heavy("agent.start", "run_agent")(_paths(root)))
+
+
+@app.command()
+def hooks(root: Root = HERE) -> None:
+    """Start the operator's hooks when the agent asks for it; needs root."""
+    configure_logs()
+    run(_run_hooks(_paths(root)))
+
+
+async def _run_hooks(paths: Paths) -> None:
+    with held(paths.hook_lock, "hook runner"):
+        await _heavy("hooks.runner", "HookRunner")(paths).run()
 
 
 @app.command()

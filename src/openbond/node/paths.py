@@ -90,6 +90,54 @@ class Paths:
         return self.root / "run" / "bonding"
 
     @property
+    def notes(self) -> Path:
+        """What programs have to tell an operator, until the agent reports it."""
+        return self.run / "notes"
+
+    @property
+    def hook_socket(self) -> Path:
+        return self.run / "hooks.sock"
+
+    @property
+    def hook_memory(self) -> Path:
+        """Which hooks were started, so that exactly those are stopped."""
+        return self.run / "hooks.json"
+
+    @property
+    def hook_lock(self) -> Path:
+        return self.run / "hooks.lock"
+
+    @property
+    def lines(self) -> Path:
+        """What the PPPoE and modem clients found, one file a leg."""
+        return self.run / "lines"
+
+    @property
+    def modems(self) -> Path:
+        """What is known of the modems, one file a leg."""
+        return self.run / "modems"
+
+    @property
+    def modem_settings(self) -> Path:
+        """What the modem client shall connect (mode 0600)."""
+        return self.run / "modems.json"
+
+    @property
+    def ppp(self) -> Path:
+        """pppd's options, one file a leg (mode 0600)."""
+        return self.run / "ppp"
+
+    @property
+    def ppp_hook(self) -> Path:
+        """What pppd starts when its line is up or down."""
+        return self.state / "ppp-hook"
+
+    @property
+    def management_leg(self) -> Path:
+        """The DHCP leg that a decommissioned node keeps up (behaviour 1.4)."""
+        return self.state / "management-leg.json"
+
+    @property
     def leases(self) -> Path:
         return self.run / "leases"
 

@@ -69,6 +69,7 @@ class ConnectedIpConfig(_Value, frozen=True, kw_only=True):
     interface: str
     ip: str
     prefix: int
+    agg_routing: str = "auto"
 
 
 class RouteConfig(_Value, frozen=True, kw_only=True):
@@ -78,6 +79,7 @@ class RouteConfig(_Value, frozen=True, kw_only=True):
     network: str
     gateway: str
     interface: str = "auto"
+    agg_routing: str = "auto"
 
 
 class CpeNatIpConfig(_Value, frozen=True, kw_only=True):
@@ -116,6 +118,7 @@ class BondConfig(_Value, frozen=True, kw_only=True):
     tcp_proxy_ports: list[int]
     legs: list[LegConfig]
     aggregator_ipv6: str | None = None
+    qos_profile_id: int | None = None
     # Bonder only: addresses and routes at the site.
     connected_ips: list[ConnectedIpConfig] = []
     routes: list[RouteConfig] = []

@@ -69,6 +69,12 @@ class LegFacts(Struct, frozen=True, kw_only=True):
     rtt_us: int | None = None
     loss_permille: int | None = None  # of the direction in which this end sends
     spill_reason: str = ""  # "" = full leg; else why it takes only spill, in words
+    # Mobile legs, from the bonder (behaviour 3.8). Technology: 2g, 3g, 4g, 5g; quality: %.
+    interface: str | None = None
+    imei: str | None = None
+    operator: str | None = None
+    access_technology: str | None = None
+    signal_quality: int | None = None
 
 
 class NodeState(_Report, frozen=True, kw_only=True, tag="node_state"):
@@ -101,6 +107,13 @@ class ProgramRestarted(_Report, frozen=True, kw_only=True, tag="program_restarte
     count: int
 
 
+class Noted(_Report, frozen=True, kw_only=True, tag="noted"):
+    """Something an operator shall read: a hook failed, a modem was reset. `about` as in Problem."""
+
+    about: str
+    text: str
+
+
 class ReportsLost(_Report, frozen=True, kw_only=True, tag="reports_lost"):
     """The disk queue was full (behaviour 1.5): how many reports were dropped."""
 
@@ -117,4 +130,5 @@ Report: TypeAlias = (
     | BondRates
     | ProgramRestarted
     | ReportsLost
+    | Noted
 )

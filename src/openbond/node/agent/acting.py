@@ -13,7 +13,6 @@ from openbond.wire.config import NodeContent
 
 from .daemons import Daemons
 from .keeper import Keeper
-from .supervision import Supervision
 
 log = structlog.get_logger()
 
@@ -21,13 +20,10 @@ log = structlog.get_logger()
 class Actor:
     """Remembers on disk what it acted upon."""
 
-    def __init__(
-        self, paths: Paths, keeper: Keeper, daemons: Daemons, supervision: Supervision
-    ) -> None:
+    def __init__(self, paths: Paths, keeper: Keeper, daemons: Daemons) -> None:
         self._path = paths.actions
         self._keeper = keeper
         self._daemons = daemons
-        self._supervision = supervision
         self._acting: set[asyncio.Task[None]] = set()
 
     def on_applied(self, content: NodeContent) -> None:
@@ -58,8 +54,6 @@ class Actor:
             except NodeError as failure:
                 log.error("bonds cannot be restarted", bonds=sorted(restarts), why=str(failure))
         for action in due:
-            if action.kind is Kind.RENEW:
-                await self._supervision.renew(action.leg_id)
-            elif action.kind is Kind.DETECT_MTU:
+            if action.kind is Kind.DETECT_MTU:
                 request = daemon_messages.DetectMtu(leg_ids=[action.leg_id])
                 self._daemons.tell(action.bond_id, request)

@@ -20,6 +20,7 @@ from openbond.node.errors import NodeError
 from openbond.node.identity import Identity, renewal_is_due
 from openbond.node.linux.dhcp import read_leases
 from openbond.node.linux.host import LinuxHost
+from openbond.node.linux.lines import read_lines
 from openbond.node.linux.monitor import KernelMonitor
 from openbond.node.paths import Paths
 from openbond.node.plan.facts import Facts, Machine
@@ -36,6 +37,8 @@ from .keeper import Applied, Keeper
 from .known import Known
 from .legs import LegEvents
 from .lifecycle import Lifecycle
+from .management import Management
+from .noting import Noting
 from .polling import Poller
 from .readiness import obstacles
 from .reporting import Reporter
@@ -64,6 +67,8 @@ class Agent:
         self._tunnels = TunnelStates()
         self._obstacles: dict[tuple[int, int], str] = {}
         self._reporter = Reporter(ReportQueue(paths.reports))
+        self._management = Management(paths)
+        self._noting = Noting(paths, self._reporter)
         self._supervision = Supervision(paths)
         self._legs = LegEvents(
             self._known,
@@ -78,8 +83,10 @@ class Agent:
         self._keeper = Keeper(
             self._host, self._daemons, self._facts, self._supervision, self._on_kept
         )
-        self._actor = Actor(paths, self._keeper, self._daemons, self._supervision)
-        self._telling = Telling(self._known, self._keeper, self._daemons, self._reporter)
+        self._actor = Actor(paths, self._keeper, self._daemons)
+        self._telling = Telling(
+            self._known, self._keeper, self._daemons, self._reporter, paths.modems
+        )
         self._lifecycle = Lifecycle(
             ConfigStore(paths),
             Verifier(identity.node_id, identity.authorities),
@@ -94,7 +101,7 @@ class Agent:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. The kernel is left as it is: the tunnels go on."""
-        self._known.leases = read_leases(self._paths.leases, now=clock.wall_ms() / 1000)
+        self._read_lines()
         door = await Door(self._paths.agent_socket, self._answer).open()
         monitor = KernelMonitor(self._wake)
         monitor.start()
@@ -110,6 +117,7 @@ class Agent:
                 "report": lambda: self._reporter.run(self._channel),
                 "watch": self._watch.run,
                 "look": self._look,
+                "notes": self._noting.run,
                 "states": self._telling.tell_states,
                 "rates": self._telling.tell_rates,
                 "renew": self._renew,
@@ -138,6 +146,7 @@ class Agent:
 
     def _on_applied(self, content: NodeContent) -> None:
         self._actor.on_applied(content)
+        self._management.on_applied(content)
         self._telling.tell_now()
 
     def _on_kept(self, content: NodeContent, applied: Applied) -> None:
@@ -167,16 +176,28 @@ class Agent:
             if clock.monotonic() - looked >= LOOK_AT_ALL_EVERY_S:
                 looked = clock.monotonic()
                 self._wake()
-            leases = read_leases(self._paths.leases, now=clock.wall_ms() / 1000)
             due = self._known.announcements.next_change()
-            if leases != self._known.leases:
-                self._known.leases = leases
+            if self._read_lines() or self._hooks_wait():
                 self._wake()
             elif due is not None and clock.monotonic() >= due:
                 self._known.announcements.settle(now=clock.monotonic())
                 self._wake()
 
+    def _read_lines(self) -> bool:
+        """Take in what the clients of the legs have; report whether it changed."""
+        known, now = self._known, clock.wall_ms() / 1000
+        before = known.leases, known.lines
+        known.leases = read_leases(self._paths.leases, now=now)
+        known.lines = read_lines(self._paths.lines)
+        return before != (known.leases, known.lines)
+
+    def _hooks_wait(self) -> bool:
+        """Report whether the hook runner came since it was looked for in vain."""
+        return self._keeper.observed.hooks is None and self._paths.hook_socket.exists()
+
     def _facts(self, content: NodeContent) -> Facts:
+        before, leases = self._keeper.content, self._known.leases
+        self._known.management_leg = self._management.leg(content, before, leases)
         return self._known.facts(content, now=clock.monotonic())
 
     async def _look_around(self) -> None:
@@ -286,6 +307,10 @@ def _machine(paths: Paths, settings: NodeSettings) -> Machine:
         tunnel_key=str(paths.tunnel_key),
         dhcp_hook=str(paths.dhcp_hook),
         leases=str(paths.leases),
+        ppp_argv=(sys.executable, "-m", "openbond.node.pppoe", "--root", str(paths.root), "--leg"),
+        modem_argv=(sys.executable, "-m", "openbond.node.modems", "--root", str(paths.root)),
+        ppp_hook=str(paths.ppp_hook),
+        lines=str(paths.lines),
         tunnel_argv=(*command, "--root", str(paths.root), "--bond"),
         route_table=settings.route_table,
     )

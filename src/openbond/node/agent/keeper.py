@@ -10,7 +10,7 @@ import structlog
 
 from openbond.node.daemon_messages import decode_settings
 from openbond.node.errors import NodeError
-from openbond.node.linux.host import Outcome, failures_of
+from openbond.node.linux.host import Outcome, sentences_of
 from openbond.node.plan.desired import desired_for
 from openbond.node.plan.difference import Add, Plan, Step
 from openbond.node.plan.difference import plan as plan_steps
@@ -126,7 +126,9 @@ class Keeper:
         if any(isinstance(step.item, RunningProgram) for step in outcome.reached):
             await self._supervision.reload()
         applied = Applied(
-            len(found.steps), _problems(found.warnings), _problems(failures_of(outcome))
+            len(found.steps),
+            _problems([*found.warnings, *sentences_of(outcome.waiting)]),
+            _problems(sentences_of(outcome.failed)),
         )
         self._note(applied, outcome)
         self._on_kept(content, applied)

@@ -6,8 +6,8 @@ from pathlib import Path
 from openbond.node.announce import Announcements
 from openbond.node.channel.ways import BY_OWN_ROUTING, Way
 from openbond.node.linux.routes import has_default_route
-from openbond.node.plan.facts import Facts, Lease, Machine
-from openbond.node.plan.site import leg_source
+from openbond.node.plan.facts import Facts, Lease, Line, Machine, ManagementLeg
+from openbond.node.plan.lines import leg_interface, leg_name_servers, leg_source
 from openbond.node.plan.values import Observed
 from openbond.wire.config import LegConfig, NodeContent
 from openbond.wire.states import LegType, LinkMode, NodeKind
@@ -21,6 +21,8 @@ class Known:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.leases: dict[int, Lease] = {}
+        self.lines: dict[int, Line] = {}
+        self.management_leg: ManagementLeg | None = None
         self.inner_mtus: dict[int, int] = {}
         self.announcements = Announcements()
         self._own_addresses: frozenset[str] = frozenset()
@@ -36,6 +38,8 @@ class Known:
         return Facts(
             machine=self._machine,
             leases=dict(self.leases),
+            lines=dict(self.lines),
+            management_leg=self.management_leg,
             inner_mtus=dict(self.inner_mtus),
             withdrawn=self.announcements.withdrawn(bonds, now=now),
             own_addresses=self._own_addresses,
@@ -47,6 +51,8 @@ class Known:
             return [BY_OWN_ROUTING]
         legs = [leg for bond in content.bonds for leg in bond.legs]
         found = [way for leg in legs if (way := self._way(leg)) is not None]
+        if content.decommission:
+            found += self._management_ways()
         # The machine's own default route, e.g. of a management network, is a last resort; without
         # one, own routing would lead into the tunnel, which may be what is broken.
         if not found or _own_default_route():
@@ -54,18 +60,25 @@ class Known:
         return found
 
     def _way(self, leg: LegConfig) -> Way | None:
-        facts = Facts(self._machine, leases=self.leases)
+        facts = Facts(self._machine, leases=self.leases, lines=self.lines)
         source = leg_source(leg, facts)
         if leg.link_mode is LinkMode.OFFLINE or not source:
             return None
-        lease = self.leases.get(leg.id)
         return Way(
             leg.id,
             source=source,
-            interface=leg.interface,
+            interface=leg_interface(leg, facts),
             is_mobile=leg.type is LegType.MOBILEBROADBAND,
-            name_servers=tuple(lease.name_servers) if lease else (),
+            name_servers=leg_name_servers(leg, facts),
         )
+
+    def _management_ways(self) -> list[Way]:
+        leg = self.management_leg
+        lease = self.leases.get(leg.leg_id) if leg else None
+        if leg is None or lease is None:
+            return []
+        servers = tuple(lease.name_servers)
+        return [Way(leg.leg_id, lease.ip, leg.interface, name_servers=servers)]
 
 
 def _own_default_route() -> bool:

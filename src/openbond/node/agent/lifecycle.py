@@ -132,6 +132,10 @@ class Lifecycle:
         """Return the newest config this node took: applied, or being applied now."""
         return self.trying or self.last_good
 
+    @property
+    def is_decommissioned(self) -> bool:
+        return self._keeper.content is not None and self._keeper.content.decommission
+
     def take(self, config: StoredConfig) -> None:
         """Verify a fetched config and put it in line. Raises Refusal, which is reported."""
         try:

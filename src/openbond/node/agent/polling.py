@@ -1,6 +1,7 @@
 """Asks the server for a newer config, for ever (behaviour 1.5)."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 WAIT_MS = 50_000
 SUPERSEDED_PAUSE_S = 60.0
+DECOMMISSIONED_EVERY_S = 3600.0
 # The server knows this machine no more, or its certificate: the node key still counts.
 ENROL_AGAIN = (
     ErrorCode.NOT_ENROLLED,
@@ -68,6 +70,7 @@ class Poller:
                 if answer is not None:
                     self._note_contact()
                     await self._take(answer)
+                    await self._rest()
             except Refusal as refusal:
                 # The server may offer it again at once; it shall not be asked in a tight loop.
                 await self._refusals.failed(refusal)
@@ -104,8 +107,14 @@ class Poller:
             revision=have.envelope.revision if have else 0,
             hash=have.envelope.hash if have else "",
             software_version=software_version(),
-            wait_ms=0 if whole else WAIT_MS,
+            wait_ms=0 if whole or self._lifecycle.is_decommissioned else WAIT_MS,
         )
+
+    async def _rest(self) -> None:
+        """Ask once an hour, ±25 %, while the node is decommissioned (behaviour 1.4)."""
+        if self._lifecycle.is_decommissioned and self._lifecycle.trying is None:
+            dice = random.random()  # noqa: S311 - spreads load, guards nothing
+            await self.retry.pause(DECOMMISSIONED_EVERY_S * (0.75 + dice / 2))
 
     def _note_contact(self) -> None:
         self.last_exchange, self.last_exchange_ms = clock.monotonic(), clock.wall_ms()

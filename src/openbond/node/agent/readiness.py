@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from openbond.node.plan.facts import Facts
-from openbond.node.plan.site import leg_source
+from openbond.node.plan.lines import leg_interface, leg_source
 from openbond.node.plan.values import Observed
-from openbond.wire.config import LegConfig, NodeContent
+from openbond.wire.config import LegConfig, MobileAccess, NodeContent, PppoeAccess
 from openbond.wire.states import LinkMode, NodeKind
 
 
@@ -21,10 +21,14 @@ def obstacles(
 
 
 def _obstacle(leg: LegConfig, facts: Facts, observed: Observed) -> str:
-    link = observed.links.get(leg.interface)
+    if isinstance(leg.access, PppoeAccess | MobileAccess) and not leg_source(leg, facts):
+        line = facts.lines.get(leg.id)
+        return (line.trouble if line else "") or "no address yet"
+    interface = leg_interface(leg, facts)
+    link = observed.links.get(interface)
     if link is None:
-        return f"interface {leg.interface} does not exist"
+        return f"interface {interface} does not exist"
     # Before the first apply the interface is not up yet: then carrier says nothing.
     if link.up and not link.carrier:
-        return f"no carrier on {leg.interface}"
+        return f"no carrier on {interface}"
     return "" if leg_source(leg, facts) else "no address yet"

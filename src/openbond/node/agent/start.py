@@ -10,6 +10,7 @@ from openbond.node.channel.enrol import enrol
 from openbond.node.errors import NodeError, NotEnrolled, NotPrivileged
 from openbond.node.identity import Identity, load_identity
 from openbond.node.linux.dhcp import place_hook
+from openbond.node.linux.lines import place_ppp_hook
 from openbond.node.locks import held
 from openbond.node.paths import Paths
 from openbond.node.settings import NodeSettings, read_settings
@@ -31,9 +32,10 @@ async def run_agent(paths: Paths) -> None:
     """
     check_rights(STATUS.read_text())
     with held(paths.agent_lock, "agent"):
-        for directory in (paths.programs, paths.leases):
+        for directory in (paths.programs, paths.leases, paths.lines, paths.modems, paths.notes):
             store.make_directory(directory)
         place_hook(paths.dhcp_hook)
+        place_ppp_hook(paths.ppp_hook)
         settings, identity = await wait_enrolled(paths)
         await Agent(paths, settings, identity).run()
 

@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from openbond.node.daemon_messages import LegStatus, StatusAnswer
+from openbond.node.modems.messages import ModemFacts
 from openbond.node.plan.facts import Facts
-from openbond.node.plan.site import leg_address, leg_gateway
+from openbond.node.plan.lines import leg_address, leg_gateway, leg_interface
 from openbond.wire.config import LegConfig, NodeContent
 from openbond.wire.reports import LegFacts
 from openbond.wire.states import LinkMode, ShownState
 
+NO_MODEMS: Mapping[int, ModemFacts] = {}
+
 
 def leg_facts(
-    content: NodeContent, statuses: Mapping[int, StatusAnswer], facts: Facts
+    content: NodeContent,
+    statuses: Mapping[int, StatusAnswer],
+    facts: Facts,
+    modems: Mapping[int, ModemFacts] = NO_MODEMS,
 ) -> list[LegFacts]:
     """Return the facts of all legs; a leg whose daemon does not answer is down at this end."""
     found = []
@@ -19,6 +27,7 @@ def leg_facts(
         status = statuses.get(bond.id)
         known = {leg.leg_id: leg for leg in status.legs} if status else {}
         found += [_facts_of(bond.id, leg, known.get(leg.id), facts) for leg in bond.legs]
+    found = [_with_modem(fact, modems.get(fact.leg_id)) for fact in found]
     return found
 
 
@@ -39,7 +48,12 @@ def _facts_of(bond_id: int, leg: LegConfig, status: LegStatus | None, facts: Fac
         rtt_us=status.rtt_us if status else None,
         loss_permille=status.loss_permille if status else None,
         spill_reason=status.spill_reason if status else "",
+        interface=leg_interface(leg, facts) or None,
     )
+
+
+def _with_modem(fact: LegFacts, modem: ModemFacts | None) -> LegFacts:
+    return structs.replace(fact, **structs.asdict(modem)) if modem else fact
 
 
 def shown_state(leg: LegConfig, status: LegStatus | None) -> ShownState:

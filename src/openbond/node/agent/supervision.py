@@ -1,7 +1,5 @@
 """What the agent asks of the supervisor that keeps the node's programs running (behaviour 1.2)."""
 
-import signal
-
 import msgspec
 import structlog
 
@@ -28,10 +26,6 @@ class Supervision:
             return programs.decode_answer(answer).programs
         except msgspec.DecodeError as error:
             raise NoAnswer(f"the supervisor's answer is unreadable: {error}") from error
-
-    async def renew(self, leg_id: int) -> None:
-        """Ask a leg's DHCP client for a new lease."""
-        await self._tell(programs.Signal(name=f"dhcp-{leg_id}", number=int(signal.SIGUSR1)))
 
     async def reload(self) -> None:
         await self._tell(programs.Reload())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from openbond.node import clock
 from openbond.node.daemon_messages import StatusAnswer
+from openbond.node.linux.lines import read_modem_facts
 from openbond.wire.config import NodeContent
 from openbond.wire.reports import BondRates, LegFacts, NodeState
 from openbond.wire.states import NodeKind
@@ -25,11 +26,19 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Telling:
     """The reports that repeat."""
 
-    def __init__(self, known: Known, keeper: Keeper, daemons: Daemons, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        known: Known,
+        keeper: Keeper,
+        daemons: Daemons,
+        reporter: Reporter,
+        modems: Path,
+    ) -> None:
         self._known = known
         self._keeper = keeper
         self._daemons = daemons
         self._reporter = reporter
+        self._modems = modems
         self._readings: dict[int, Reading] = {}
         self._boot_id = _boot_id()
         self._now = asyncio.Event()
@@ -42,8 +51,16 @@ class Telling:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._now.wait(), STATES_EVERY_S)
+            was_asked = self._now.is_set()
             self._now.clear()
+            if self._is_decommissioned() and not was_asked:
+                continue
             self._tell_states(await self.legs())
+
+    def _is_decommissioned(self) -> bool:
+        """Such a node speaks once an hour, when it asks for its config (behaviour 1.4)."""
+        content = self._keeper.content
+        return content is not None and content.decommission
 
     def _tell_states(self, legs: list[LegFacts]) -> None:
         self._reporter.add(
@@ -58,7 +75,8 @@ class Telling:
         if content is None:
             return []
         facts = self._known.facts(content, now=clock.monotonic())
-        return leg_facts(content, await self._daemons.statuses(), facts)
+        modems = read_modem_facts(self._modems)
+        return leg_facts(content, await self._daemons.statuses(), facts, modems)
 
     async def tell_rates(self) -> None:
         """Report a bonder's rates for ever, as often as its config says."""

@@ -3,15 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from openbond.node import programs, store
-from openbond.node.daemon_messages import settings_path
 from openbond.node.errors import NodeError
+from openbond.node.hooks.folders import has_hooks
+from openbond.node.hooks.messages import Start, Status, Stop, ask_runner, hook_of, object_of
+from openbond.node.lines import NoAnswer
 from openbond.node.paths import Paths
 from openbond.node.plan.difference import Add, Delete, Replace, Set, Step
 from openbond.node.plan.values import (
     Address,
+    ClientFile,
     Desired,
     Device,
+    EthernetMode,
+    Hook,
     Item,
     Observed,
     Route,
@@ -20,11 +24,14 @@ from openbond.node.plan.values import (
     RunningProgram,
     SettingsFile,
     Sysctl,
+    Vlan,
 )
 
 from .addresses import add_address, delete_address, observe_addresses
-from .links import add_device, delete_device, observe_links, set_link
-from .netlink import Kernel, conversation
+from .ethernet import observe_ethernet, set_ethernet
+from .files import change_file, observe_client_files, observe_programs, observe_settings
+from .links import add_device, add_vlan, delete_device, observe_links, set_link
+from .netlink import Kernel, NotNow, conversation
 from .nft import observe_ruleset, set_ruleset
 from .routes import add_route, delete_route, observe_routes, replace_route
 from .rules import add_rule, delete_rule, observe_rules
@@ -43,6 +50,7 @@ class Failure:
 class Outcome:
     reached: tuple[Step, ...]
     failed: tuple[Failure, ...]
+    waiting: tuple[Failure, ...] = ()  # cannot be done now: a warning
 
 
 class LinuxHost:
@@ -62,6 +70,8 @@ class LinuxHost:
             addresses, foreign = observe_addresses(kernel, names)
             routes, rules = observe_routes(kernel, names), observe_rules(kernel)
         wanted = [item for item in desired.settings if isinstance(item, Sysctl)]
+        modes = [item for item in desired.settings if isinstance(item, EthernetMode)]
+        hooks = self._hooks()
         return Observed(
             links=links,
             devices=devices,
@@ -71,30 +81,43 @@ class LinuxHost:
             rules=rules,
             sysctls=observe_sysctls(wanted),
             ruleset=observe_ruleset(self._paths.ruleset_mark),
-            files=self._files(),
-            programs=self._programs(),
+            ethernet_modes=observe_ethernet(modes),
+            files=observe_settings(self._paths),
+            client_files=observe_client_files(self._paths),
+            programs=observe_programs(self._paths),
+            hooks=hooks,
+            hooks_wait=hooks is None and has_hooks(self._paths.settings.parent),
         )
 
     def apply(self, steps: Sequence[Step]) -> Outcome:
         """Do the steps one by one; one that fails does not stop the others."""
-        reached, failed = [], []
+        reached, failed, waiting = [], [], []
+        missing: set[str] = set()
         with conversation() as kernel:
             for step in steps:
+                if getattr(step.item, "interface", None) in missing:
+                    continue
                 try:
                     self._do(kernel, step)
+                except NotNow as obstacle:
+                    waiting.append(Failure(step, str(obstacle)))
+                    if isinstance(step.item, Vlan):
+                        missing.add(step.item.name)
                 except NodeError as refused:
                     failed.append(Failure(step, str(refused)))
                 else:
                     reached.append(step)
-        return Outcome(tuple(reached), tuple(failed))
+        return Outcome(tuple(reached), tuple(failed), tuple(waiting))
 
     def _do(self, kernel: Kernel, step: Step) -> None:
         if isinstance(step, Set):
             self._set(kernel, step)
         elif isinstance(step, Replace):
             replace_route(kernel, step.item)
-        elif isinstance(step.item, SettingsFile | RunningProgram):
-            self._change_file(step)
+        elif isinstance(step.item, Hook):
+            self._change_hooks(step)
+        elif isinstance(step.item, SettingsFile | ClientFile | RunningProgram):
+            change_file(self._paths, step)
         elif isinstance(step, Add):
             _add(kernel, step.item)
         else:
@@ -105,38 +128,28 @@ class LinuxHost:
             set_sysctl(step.item)
         elif isinstance(step.item, Ruleset):
             set_ruleset(step.item, self._paths.ruleset_mark)
+        elif isinstance(step.item, EthernetMode):
+            set_ethernet(step.item)
         else:
             set_link(kernel, step.item)
 
-    # ------------------------------------------------------------------ files other programs read
+    def _change_hooks(self, step: Add | Replace | Delete) -> None:
+        """Raises NotNow while the hook runner does not answer."""
+        if not isinstance(step.item, Hook):
+            return
+        item = object_of(step.item)
+        request = Start(object=item) if isinstance(step, Add) else Stop(object=item)
+        try:
+            ask_runner(self._paths.hook_socket, request)
+        except NoAnswer as silence:
+            raise NotNow(f"the hook runner does not do it: {silence}") from silence
 
-    def _change_file(self, step: Add | Delete) -> None:
-        item = step.item
-        if isinstance(item, RunningProgram):
-            if isinstance(step, Add):
-                program = programs.Program(name=item.name, argv=list(item.argv))
-                programs.write_program(self._paths.programs, program)
-            else:
-                programs.remove_program(self._paths.programs, item.name)
-        elif isinstance(item, SettingsFile):
-            path = settings_path(self._paths.root, item.bond_id)
-            if isinstance(step, Add):
-                store.write(path, item.text, mode=store.PRIVATE)
-            else:
-                store.remove(path)
-
-    def _programs(self) -> frozenset[RunningProgram]:
-        found = programs.read_programs(self._paths.programs).values()
-        return frozenset(RunningProgram(program.name, tuple(program.argv)) for program in found)
-
-    def _files(self) -> frozenset[SettingsFile]:
-        found = set()
-        for path in self._paths.run.glob("tun*.json"):
-            number = path.stem.removeprefix("tun")
-            content = store.read(path)
-            if number.isdecimal() and content is not None:
-                found.add(SettingsFile(int(number), content))
-        return frozenset(found)
+    def _hooks(self) -> tuple[Hook, ...] | None:
+        try:
+            answer = ask_runner(self._paths.hook_socket, Status())
+        except NoAnswer:
+            return None
+        return tuple(hook_of(item) for item in answer.started)
 
 
 def _names(kernel: Kernel) -> dict[int, str]:
@@ -146,6 +159,8 @@ def _names(kernel: Kernel) -> dict[int, str]:
 def _add(kernel: Kernel, item: Item) -> None:
     if isinstance(item, Device):
         add_device(kernel, item)
+    elif isinstance(item, Vlan):
+        add_vlan(kernel, item)
     elif isinstance(item, Address):
         add_address(kernel, item)
     elif isinstance(item, Route):
@@ -155,7 +170,7 @@ def _add(kernel: Kernel, item: Item) -> None:
 
 
 def _delete(kernel: Kernel, item: Item) -> None:
-    if isinstance(item, Device):
+    if isinstance(item, Device | Vlan):
         delete_device(kernel, item)
     elif isinstance(item, Address):
         delete_address(kernel, item)
@@ -165,6 +180,6 @@ def _delete(kernel: Kernel, item: Item) -> None:
         delete_rule(kernel, item)
 
 
-def failures_of(outcome: Outcome) -> Iterable[tuple[str, str]]:
-    """Return (object, sentence) of each failure."""
-    return [(failure.step.about, f"{failure.step}: {failure.text}") for failure in outcome.failed]
+def sentences_of(failures: Iterable[Failure]) -> list[tuple[str, str]]:
+    """Return (object, sentence) of each."""
+    return [(failure.step.about, f"{failure.step}: {failure.text}") for failure in failures]

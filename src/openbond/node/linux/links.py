@@ -6,11 +6,13 @@ import os
 import struct
 from pathlib import Path
 
+from pyroute2.netlink.exceptions import NetlinkError
+
 from openbond.node.errors import NotPrivileged, NoTunDevice
 from openbond.node.plan.numbers import DEVICE_ALIAS
-from openbond.node.plan.values import Device, Link, LinkMac, LinkMtu, LinkUp
+from openbond.node.plan.values import Device, Link, LinkMac, LinkMtu, LinkUp, Vlan
 
-from .netlink import Kernel, Message, Refused, explained
+from .netlink import Kernel, Message, NotNow, Refused, explained
 
 TUN_PATH = Path("/dev/net/tun")
 # linux/if_tun.h
@@ -24,14 +26,15 @@ IFF_UP = 0x1
 IFF_LOWER_UP = 0x10000
 
 
-def observe_links(kernel: Kernel) -> tuple[dict[str, Link], frozenset[Device]]:
-    """Return all interfaces by name, and which TUN devices are ours."""
-    links, devices = {}, set()
+def observe_links(kernel: Kernel) -> tuple[dict[str, Link], frozenset[Device | Vlan]]:
+    """Return all interfaces by name, and which of them we made."""
+    links: dict[str, Link] = {}
+    devices: set[Device | Vlan] = set()
     for message in kernel.get_links():
         link = _link(message)
         links[link.name] = link
         if message.get_attr("IFLA_IFALIAS") == DEVICE_ALIAS:
-            devices.add(Device(link.name))
+            devices.add(Vlan(link.name) if "." in link.name else Device(link.name))
     return links, frozenset(devices)
 
 
@@ -88,7 +91,34 @@ def _make_persistent(descriptor: int, name: str) -> None:
         raise Refused(f"the TUN device cannot be made: {error.strerror}") from error
 
 
-def delete_device(kernel: Kernel, device: Device) -> None:
+def add_vlan(kernel: Kernel, vlan: Vlan) -> None:
+    """Make a VLAN interface and mark it as ours.
+
+    Raises NotNow when this kernel has no VLANs, Refused, NotPrivileged.
+    """
+    if kernel.link_lookup(ifname=vlan.name):
+        raise Refused(f"an interface {vlan.name} of another program exists: remove it")
+    try:
+        with explained():
+            kernel.link(
+                "add",
+                ifname=vlan.name,
+                kind="vlan",
+                link=index_of(kernel, vlan.interface),
+                vlan_id=vlan.tag,
+            )
+            kernel.link("set", index=index_of(kernel, vlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
+    except Refused as refused:
+        cause = refused.__cause__
+        if isinstance(cause, NetlinkError) and cause.code == errno.EOPNOTSUPP:
+            raise NotNow(
+                "this kernel has no VLANs: load the module with `modprobe 8021q`, or use an "
+                "interface without a VLAN suffix"
+            ) from refused
+        raise
+
+
+def delete_device(kernel: Kernel, device: Device | Vlan) -> None:
     with explained(gone_is_fine=True):
         for index in kernel.link_lookup(ifname=device.name):
             kernel.link("del", index=index)
@@ -99,8 +129,20 @@ def set_link(kernel: Kernel, item: LinkMac | LinkMtu | LinkUp) -> None:
     with explained():
         index = index_of(kernel, item.interface)
         if isinstance(item, LinkMac):
-            kernel.link("set", index=index, address=item.mac)
+            _set_mac(kernel, index, item.mac)
         elif isinstance(item, LinkMtu):
             kernel.link("set", index=index, mtu=item.mtu)
         else:
             kernel.link("set", index=index, state="up" if item.up else "down")
+
+
+def _set_mac(kernel: Kernel, index: int, mac: str) -> None:
+    try:
+        kernel.link("set", index=index, address=mac)
+    except NetlinkError as error:
+        if error.code != errno.EBUSY:
+            raise
+        # Some drivers change it only while the interface is down; the plan brings it up again.
+        kernel.link("set", index=index, state="down")
+        kernel.link("set", index=index, address=mac)
+        kernel.link("set", index=index, state="up")

@@ -26,6 +26,10 @@ class Refused(NodeError):
     """The kernel refused one step."""
 
 
+class NotNow(NodeError):
+    """A step that this machine cannot do as it is: a warning, tried again (§1.8, step 3)."""
+
+
 class Message(Protocol):
     """One object in a netlink answer: fixed fields by [], the others by get_attr."""
 

@@ -8,9 +8,13 @@ from openbond.wire.states import LinkMode, NodeKind, Security
 
 from .core import wish_core
 from .facts import Facts
+from .hooks import wish_hooks
+from .lines import leg_interface, leg_mtu_most, leg_source
+from .management import wish_management_leg
+from .modems import wish_modems
 from .numbers import device_of
 from .ruleset import ruleset_of
-from .site import leg_source, wish_site
+from .site import wish_site
 from .values import Address, Desired, Device, LinkMtu, LinkUp, RunningProgram, SettingsFile, Sysctl
 from .wishes import Wishes
 
@@ -33,7 +37,10 @@ def desired_for(content: NodeContent, facts: Facts) -> Desired:
     if content.bonds and _has_ipv6(content):
         wishes.setting(Sysctl("net.ipv6.conf.all.forwarding", "1"), "node")
     mtus = {bond.id: inner_mtu(bond, facts) for bond in content.bonds}
-    wishes.setting(ruleset_of(content, mtus), "node")
+    wishes.setting(ruleset_of(content, mtus, facts), "node")
+    wish_modems(wishes, content, facts)
+    wish_hooks(wishes, content, facts)
+    wish_management_leg(wishes, content, facts)
     return wishes.desired()
 
 
@@ -43,7 +50,7 @@ def inner_mtu(bond: BondConfig, facts: Facts) -> int:
     if found is not None:
         return found
     overhead = OVERHEAD_PLAIN if bond.security is Security.NONE else OVERHEAD_TAGGED
-    sizes = [min(leg.interface_mtu or UNMEASURED_MTU, UNMEASURED_MTU) for leg in bond.legs]
+    sizes = [min(leg_mtu_most(leg) or UNMEASURED_MTU, UNMEASURED_MTU) for leg in bond.legs]
     return min(sizes, default=UNMEASURED_MTU) - overhead
 
 
@@ -81,7 +88,7 @@ def _near_links(bond: BondConfig, facts: Facts) -> list[LegLink]:
     return [
         LegLink(
             leg_id=leg.id,
-            interface=leg.interface,
+            interface=leg_interface(leg, facts),
             source=leg_source(leg, facts),
             peer=bond.aggregator_ip,
             peer_port=leg.tunnel_port,

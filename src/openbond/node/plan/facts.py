@@ -25,6 +25,29 @@ class Lease(Struct, frozen=True, kw_only=True):
         return self.obtained + self.seconds
 
 
+class Line(Struct, frozen=True, kw_only=True):
+    """What the client of a PPPoE or mobile leg has: where packets leave, and from which address.
+
+    An `ip` of "" with an `interface`: the address comes by DHCP on that interface. `trouble`: why
+    there is no line, in words.
+    """
+
+    interface: str = ""
+    ip: str = ""
+    prefix: int = 32
+    gateway: str = ""
+    name_servers: list[str] = []
+    mtu: int = 0  # what the line takes, bytes; 0 = not told
+    trouble: str = ""
+
+
+class ManagementLeg(Struct, frozen=True, kw_only=True):
+    """The DHCP leg by which a decommissioned node still asks for its config (behaviour 1.4)."""
+
+    leg_id: int
+    interface: str
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What is so on this machine, whatever the config says."""
@@ -33,6 +56,10 @@ class Machine:
     dhcp_hook: str  # path of the script the DHCP clients start
     leases: str  # directory where it puts what it got
     tunnel_argv: tuple[str, ...]  # starts a tunnel daemon; the bond's id is appended
+    ppp_argv: tuple[str, ...] = ()  # starts a PPPoE client; the leg's id is appended
+    modem_argv: tuple[str, ...] = ()  # starts the client of all modems
+    ppp_hook: str = ""  # path of the script that pppd starts
+    lines: str = ""  # directory where these clients put what they got
     route_table: int = 254
     protocol: int = PROTOCOL
 
@@ -41,7 +68,9 @@ class Machine:
 class Facts:
     machine: Machine
     leases: Mapping[int, Lease] = field(default_factory=dict)
+    lines: Mapping[int, Line] = field(default_factory=dict)
     inner_mtus: Mapping[int, int] = field(default_factory=dict)
     # Bonds whose networks an aggregator stopped announcing: no leg for 30 s (behaviour 5.7).
     withdrawn: frozenset[int] = frozenset()
     own_addresses: frozenset[str] = frozenset()
+    management_leg: ManagementLeg | None = None

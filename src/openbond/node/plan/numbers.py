@@ -39,3 +39,7 @@ def site_table(bond_id: int) -> int:
 
 def device_of(bond_id: int) -> str:
     return f"{DEVICE_PREFIX}{bond_id}"
+
+
+def ppp_device_of(leg_id: int) -> str:
+    return f"ppp{leg_id}"

@@ -12,6 +12,8 @@ import msgspec
 from openbond.wire.config import BondConfig, NodeContent
 from openbond.wire.states import LinkMode, NodeKind
 
+from .facts import Facts
+from .lines import leg_interfaces
 from .numbers import FILTER_TABLE, device_of
 from .values import IpNetwork, Ruleset
 
@@ -23,7 +25,7 @@ _HERE = {"family": "inet", "table": FILTER_TABLE}
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-def ruleset_of(content: NodeContent, mtus: Mapping[int, int]) -> Ruleset:
+def ruleset_of(content: NodeContent, mtus: Mapping[int, int], facts: Facts) -> Ruleset:
     """Return the table for a config; `mtus` are the inner MTUs in bytes by bond id."""
     if not content.bonds:
         return Ruleset("")
@@ -34,7 +36,7 @@ def ruleset_of(content: NodeContent, mtus: Mapping[int, int]) -> Ruleset:
         if content.kind is NodeKind.AGGREGATOR:
             objects += _source_check(bond)
         else:
-            objects += [*_leg_guard(bond), *_translation(bond)]
+            objects += [*_leg_guard(bond, facts), *_translation(bond)]
     return Ruleset(_encoder.encode([*_chains(content), *objects]).decode())
 
 
@@ -105,12 +107,15 @@ def _by_family(networks: Iterable[IpNetwork]) -> list[tuple[str, list[IpNetwork]
 # ----------------------------------------------------------------------------------- the bonder
 
 
-def _leg_guard(bond: BondConfig) -> list[Json]:
+def _leg_guard(bond: BondConfig, facts: Facts) -> list[Json]:
     """Legs are the tunnel's: nothing is forwarded by them, and little is accepted from them."""
     legs = [leg for leg in bond.legs if leg.link_mode is not LinkMode.OFFLINE]
     if not legs:
         return []
-    interfaces = _set(sorted({leg.interface for leg in legs}))
+    names = {name for leg in legs for name in leg_interfaces(leg, facts)}
+    if not names:
+        return []
+    interfaces = _set(sorted(names))
     ports = _set(sorted({leg.tunnel_port for leg in legs}))
     arriving, leaving = _is(_meta("iifname"), interfaces), _is(_meta("oifname"), interfaces)
     from_peer = [_is(_field("ip", "saddr"), bond.aggregator_ip), _is(_field("udp", "sport"), ports)]

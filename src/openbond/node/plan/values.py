@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -27,6 +28,35 @@ class Device:
 
     def __str__(self) -> str:
         return f"device {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vlan:
+    """A VLAN interface of ours (IEEE 802.1Q) on another interface: `eth3.3` is tag 3 on eth3."""
+
+    name: str
+
+    @property
+    def interface(self) -> str:
+        return self.name.rpartition(".")[0]
+
+    @property
+    def tag(self) -> int:
+        return int(self.name.rpartition(".")[2])
+
+    def __str__(self) -> str:
+        return f"VLAN {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class EthernetMode:
+    """Speed and duplex of an Ethernet interface, e.g. `100full`; `auto` is what both ends agree."""
+
+    interface: str
+    mode: str
+
+    def __str__(self) -> str:
+        return f"link {self.interface} mode {self.mode}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +184,64 @@ class SettingsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientFile:
+    """What a PPPoE or modem client starts from, below DIR/run/bonding; it may hold a password."""
+
+    name: str
+    text: bytes
+
+    def __str__(self) -> str:
+        return f"settings {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunningProgram:
     """A program the supervisor keeps running."""
 
     name: str
     argv: tuple[str, ...]
+    # It is started once this is there; of a running program nobody knows it any more.
+    interface: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"program {self.name}"
 
 
+class HookKind(StrEnum):
+    """The kinds of hooks, in the order in which they are started (behaviour 1.11)."""
+
+    TUN = "tun"
+    PRIVATE_WAN = "privatewan-router-space"
+    LEG = "leg"
+    CONNECTED_IP = "connectedip"
+    CPE_NAT_IP = "cpenatip"
+    ROUTE = "route"
+    BOND = "bond"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """The operator's hooks of one object, started with these variables."""
+
+    kind: HookKind
+    id: int
+    bond_id: int
+    environment: tuple[tuple[str, str], ...]
+
+    @property
+    def interface(self) -> str | None:
+        """Return the interface that must be there first."""
+        return dict(self.environment).get("INTERFACE") or None
+
+    def __str__(self) -> str:
+        return f"hooks {self.kind} {self.id}"
+
+
 # Things that are there or not, and settings of which only the value changes.
-Thing: TypeAlias = Device | Address | Route | Rule | SettingsFile | RunningProgram
-Setting: TypeAlias = LinkMac | LinkMtu | LinkUp | Sysctl | Ruleset
+Thing: TypeAlias = (
+    Device | Vlan | Address | Route | Rule | SettingsFile | ClientFile | RunningProgram | Hook
+)
+Setting: TypeAlias = LinkMac | LinkMtu | LinkUp | EthernetMode | Sysctl | Ruleset
 Item: TypeAlias = Thing | Setting
 
 
@@ -174,13 +249,15 @@ Item: TypeAlias = Thing | Setting
 class Desired:
     """What a config wants. Each mapping: item → whose trouble it is when it fails ("leg 21")."""
 
-    devices: Mapping[Device, str] = field(default_factory=dict)
+    devices: Mapping[Device | Vlan, str] = field(default_factory=dict)
     settings: Mapping[Setting, str] = field(default_factory=dict)
     addresses: Mapping[Address, str] = field(default_factory=dict)
     routes: Mapping[Route, str] = field(default_factory=dict)
     rules: Mapping[Rule, str] = field(default_factory=dict)
     files: Mapping[SettingsFile, str] = field(default_factory=dict)
+    client_files: Mapping[ClientFile, str] = field(default_factory=dict)
     programs: Mapping[RunningProgram, str] = field(default_factory=dict)
+    hooks: Mapping[Hook, str] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()
 
 
@@ -200,7 +277,7 @@ class Observed:
     """What the kernel and the supervisor have. All but links and foreign addresses: ours only."""
 
     links: Mapping[str, Link] = field(default_factory=dict)
-    devices: frozenset[Device] = frozenset()
+    devices: frozenset[Device | Vlan] = frozenset()
     addresses: frozenset[Address] = frozenset()
     foreign_addresses: frozenset[tuple[str, IpInterface]] = frozenset()
     routes: frozenset[Route] = frozenset()
@@ -208,4 +285,11 @@ class Observed:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     ruleset: Ruleset | None = None  # None: changed by others since we wrote it
     files: frozenset[SettingsFile] = frozenset()
+    client_files: frozenset[ClientFile] = frozenset()
+    # By interface; one that is not here negotiates, or cannot be asked.
+    ethernet_modes: Mapping[str, str] = field(default_factory=dict)
     programs: frozenset[RunningProgram] = frozenset()
+    # Those started, in their order; None: the hook runner does not answer.
+    hooks: tuple[Hook, ...] | None = None
+    # Hooks are there, and nobody to run them.
+    hooks_wait: bool = False

@@ -2,13 +2,16 @@
 
 from .values import (
     Address,
+    ClientFile,
     Desired,
     Device,
+    Hook,
     Route,
     Rule,
     RunningProgram,
     Setting,
     SettingsFile,
+    Vlan,
 )
 
 
@@ -16,16 +19,18 @@ class Wishes:
     """The first object that wants an item is the one blamed when it fails."""
 
     def __init__(self) -> None:
-        self.devices: dict[Device, str] = {}
+        self.devices: dict[Device | Vlan, str] = {}
         self.settings: dict[Setting, str] = {}
         self.addresses: dict[Address, str] = {}
         self.routes: dict[Route, str] = {}
         self.rules: dict[Rule, str] = {}
         self.files: dict[SettingsFile, str] = {}
+        self.client_files: dict[ClientFile, str] = {}
         self.programs: dict[RunningProgram, str] = {}
+        self.hooks: dict[Hook, str] = {}
         self.warnings: list[tuple[str, str]] = []
 
-    def device(self, item: Device, about: str) -> None:
+    def device(self, item: Device | Vlan, about: str) -> None:
         self.devices.setdefault(item, about)
 
     def setting(self, item: Setting, about: str) -> None:
@@ -43,8 +48,14 @@ class Wishes:
     def file(self, item: SettingsFile, about: str) -> None:
         self.files.setdefault(item, about)
 
+    def client_file(self, item: ClientFile, about: str) -> None:
+        self.client_files.setdefault(item, about)
+
     def program(self, item: RunningProgram, about: str) -> None:
         self.programs.setdefault(item, about)
+
+    def hook(self, item: Hook, about: str) -> None:
+        self.hooks.setdefault(item, about)
 
     def warn(self, about: str, text: str) -> None:
         self.warnings.append((about, text))
@@ -57,6 +68,8 @@ class Wishes:
             routes=self.routes,
             rules=self.rules,
             files=self.files,
+            client_files=self.client_files,
             programs=self.programs,
+            hooks=self.hooks,
             warnings=tuple(self.warnings),
         )

@@ -15,6 +15,7 @@ from openbond.node.daemon_messages import (
     settings_path,
 )
 from openbond.node.errors import NodeError, NotPrivileged, SchemaUnknown
+from openbond.node.plan.lines import leg_mtu_most
 from openbond.tunnel.settings import (
     BondSettings,
     Cipher,
@@ -125,7 +126,7 @@ def _leg_settings(leg: LegConfig, *, is_bonder: bool) -> LegSettings:
         failover=leg.failover,
         send_bps=up if is_bonder else down,
         receive_bps=down if is_bonder else up,
-        path_mtu_ceiling=leg.interface_mtu or ASSUMED_MTU,
+        path_mtu_ceiling=leg_mtu_most(leg) or ASSUMED_MTU,
     )
 
 

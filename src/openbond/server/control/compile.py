@@ -124,6 +124,7 @@ def _bond(
         aggregator_ip=bond.current_aggregator.ip,
         aggregator_ipv6=bond.current_aggregator.ipv6,
         peer_public_key=base64.b64encode(rows.peer_key).decode(),
+        qos_profile_id=bond.qos_profile_id,
         secret=bond.secret,
         security=Security(bond.tunnel_security),
         cipher=Cipher(bond.encryption_cipher),
@@ -226,11 +227,23 @@ _ACCESSES = {
 
 
 def _connected_ip(row: ConnectedIP) -> ConnectedIpConfig:
-    return ConnectedIpConfig(id=row.pk, interface=row.interface, ip=row.ip, prefix=row.prefix)
+    return ConnectedIpConfig(
+        id=row.pk,
+        interface=row.interface,
+        ip=row.ip,
+        prefix=row.prefix,
+        agg_routing=row.agg_routing,
+    )
 
 
 def _route(row: Route) -> RouteConfig:
-    return RouteConfig(id=row.pk, network=row.network, gateway=row.gateway, interface=row.interface)
+    return RouteConfig(
+        id=row.pk,
+        network=row.network,
+        gateway=row.gateway,
+        interface=row.interface,
+        agg_routing=row.agg_routing,
+    )
 
 
 def _cpe_nat_ips(

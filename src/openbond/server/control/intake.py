@@ -19,6 +19,7 @@ from openbond.wire.reports import (
     ConfigRolledBack,
     LegStateChanged,
     NodeState,
+    Noted,
     PathMtuMeasured,
     Problem,
     ProgramRestarted,
@@ -143,6 +144,10 @@ def _reports_lost(report: ReportsLost, arrival: Arrival) -> None:
     _note("reports_lost", text, report.count, arrival)
 
 
+def _noted(report: Noted, arrival: Arrival) -> None:
+    _note("noted", f"{report.about}: {report.text}", 1, arrival)
+
+
 def _note(kind: str, text: str, count: int, arrival: Arrival) -> None:
     node_id = arrival.teller.node_id
     NodeEvent.objects.create(node_id=node_id, at=arrival.at, kind=kind, text=text, count=count)
@@ -167,4 +172,5 @@ _TAKERS: dict[type, Callable[..., None]] = {
     BondRates: _bond_rates,
     ProgramRestarted: _program_restarted,
     ReportsLost: _reports_lost,
+    Noted: _noted,
 }

@@ -124,7 +124,7 @@ def _shown(leg: Leg, state: ShownState) -> ShownState:
 def _write_facts(leg: Leg, end: Source, facts: LegFacts, *, at: datetime, teller: Teller) -> None:
     columns = {**_state_columns(leg, end, facts.state, at), **_measured(end, facts)}
     if end is Source.BONDER:
-        columns |= _addresses(facts, teller)
+        columns |= {**_addresses(facts, teller), **_mobile(facts)}
     changed = {name: value for name, value in columns.items() if getattr(leg.report, name) != value}
     for name, value in changed.items():
         setattr(leg.report, name, value)
@@ -155,6 +155,16 @@ def _addresses(facts: LegFacts, teller: Teller) -> dict[str, object]:
         "dhcp_server": facts.dhcp_server,
         "lease_obtained": _time(facts.lease_obtained_ms, teller),
         "lease_expires": _time(facts.lease_expires_ms, teller),
+    }
+
+
+def _mobile(facts: LegFacts) -> dict[str, object]:
+    return {
+        "interface": facts.interface and facts.interface[:15],
+        "imei": facts.imei and facts.imei[:20],
+        "operator": facts.operator and facts.operator[:64],
+        "access_technology": facts.access_technology and facts.access_technology[:2],
+        "signal_quality": facts.signal_quality,
     }
 
 
