@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from openbond.node.daemon_messages import DaemonSettings, LegLink, decode_settings
+from openbond.node.linux.ethernet import mode_of
 from openbond.node.plan.desired import desired_for, inner_mtu
 from openbond.node.plan.difference import Add, Delete, Plan, Replace, Set, plan
 from openbond.node.plan.facts import Facts, Lease, Machine
@@ -23,7 +24,9 @@ from openbond.node.plan.values import (
     Observed,
     Route,
     Ruleset,
+    RunningProgram,
     Sysctl,
+    Vlan,
 )
 from openbond.wire.config import NodeContent, RouteConfig
 from openbond.wire.states import LinkMode, Security
@@ -429,3 +432,111 @@ def test_values_read_aloud() -> None:
 
     assert str(gateway) == "route 10.0.0.0/8 via 192.0.2.1 dev eth1 src 192.0.2.2 metric 7 table 55"
     assert str(Sysctl("net.ipv4.ip_forward", "1")) == "sysctl net.ipv4.ip_forward=1"
+
+
+# ----------------------------------------------------------------- what the operator set of a leg
+
+
+def test_a_vlan_leg_gets_an_interface_of_its_own_on_the_other_one() -> None:
+    content = bonder(bond(legs=[static_leg(21, "eth1.3")]))
+
+    links = {**LINKS, "eth1": Link("eth1", up=False, carrier=False, mtu=1500)}
+    lines = steps(content, observed=Observed(links=links))
+
+    assert lines.index("add VLAN eth1.3") < lines.index("set link eth1 up")
+    assert lines.index("set link eth1 up") < lines.index("set link eth1.3 up")
+    assert "add address 192.0.2.2/24 dev eth1.3 noprefixroute" in lines
+    assert "add rule 10100: oif eth1.3 lookup 100000021" in lines
+
+
+def test_a_vlan_that_no_leg_needs_any_more_goes_away() -> None:
+    links = {**LINKS, "eth1.3": Link("eth1.3", up=True, carrier=True, mtu=1500)}
+    observed = Observed(links=links, devices=frozenset({Vlan("eth1.3")}))
+
+    offline = bonder(bond(legs=[static_leg(21, "eth1.3", mode=LinkMode.OFFLINE)]))
+
+    assert "delete VLAN eth1.3" in steps(offline, observed=observed)
+    assert "add VLAN eth1.3" not in steps(
+        bonder(bond(legs=[static_leg(21, "eth1.3")])), observed=observed
+    )
+
+
+def test_a_vlan_on_an_interface_that_is_missing_waits_with_one_warning() -> None:
+    desired = desired_for(bonder(bond(legs=[static_leg(21, "usb0.3")])), FACTS)
+
+    found = plan(desired=desired, observed=Observed(links=LINKS))
+
+    steps_there = [step for step in found.steps if "usb0" in str(step)]
+    assert [str(step) for step in steps_there] == ["add rule 10100: oif usb0.3 lookup 100000021"]
+    assert [words for about, words in found.warnings if about == "leg 21"] == [
+        "interface usb0 does not exist: plug it in, or choose another"
+    ]
+
+
+def test_an_ethernet_mode_is_set_where_it_is_not_and_taken_back() -> None:
+    forced = bonder(bond(legs=[static_leg(21, "eth1", interface_mode="100full")]))
+    as_forced = Observed(links=LINKS, ethernet_modes={"eth1": "100full"})
+
+    assert "set link eth1 mode 100full" in steps(forced)
+    assert "set link eth1 mode 100full" not in steps(forced, observed=as_forced)
+    assert "set link eth1 mode auto" in steps(bonder(bond(legs=[static_leg()])), observed=as_forced)
+    assert not [line for line in steps(bonder(bond(legs=[static_leg()]))) if " mode " in line]
+
+
+def test_two_legs_on_one_cable_cannot_have_two_ethernet_modes() -> None:
+    legs = [
+        static_leg(21, "eth1.3", interface_mode="100full"),
+        static_leg(22, "eth1.4", interface_mode="10half"),
+    ]
+
+    desired = desired_for(bonder(bond(legs=legs)), FACTS)
+
+    words = "interface_mode 10half is ignored: another leg on eth1 has its own"
+    assert ("leg 22", words) in desired.warnings
+
+
+def test_a_client_waits_for_its_interface_and_ends_when_that_goes() -> None:
+    content = bonder(bond(legs=[dhcp_leg(22, "eth2")]))
+    without = {name: link for name, link in LINKS.items() if name != "eth2"}
+    (client,) = [p for p in desired_for(content, FACTS).programs if p.name == "dhcp-22"]
+
+    assert "add program dhcp-22" in steps(content)
+    assert "add program dhcp-22" not in steps(content, observed=Observed(links=without))
+    unplugged = Observed(links=without, programs=frozenset({client}))
+    assert "delete program dhcp-22" in steps(content, observed=unplugged)
+
+
+def test_a_new_count_of_renew_is_a_new_client_and_the_same_one_is_not() -> None:
+    def client(renewals: int) -> RunningProgram:
+        content = bonder(bond(legs=[dhcp_leg(22, renew_count=renewals)]))
+        (found,) = [p for p in desired_for(content, FACTS).programs if p.name == "dhcp-22"]
+        return found
+
+    assert client(0) == client(0)
+    assert client(1) != client(0)
+
+
+def test_renew_means_nothing_to_a_static_leg() -> None:
+    counts = [bonder(bond(legs=[static_leg(renew_count=count)])) for count in (0, 1)]
+
+    assert desired_for(counts[0], FACTS).programs == desired_for(counts[1], FACTS).programs
+
+
+@pytest.mark.parametrize(
+    ("speeds", "negotiates", "speed", "is_full", "mode"),
+    [
+        pytest.param([("100full", True), ("1000full", True)], True, 1000, True, "auto", id="all"),
+        pytest.param(
+            [("100full", False), ("1000full", True)], True, 1000, True, "1000full", id="one"
+        ),
+        pytest.param(
+            [("100full", True), ("100half", True)], False, 100, False, "100half", id="off"
+        ),
+        pytest.param([], False, 10000, True, "auto", id="a virtual interface has no choice"),
+        pytest.param([("10000full", True)], True, 10000, True, "auto", id="the only one it has"),
+    ],
+)
+def test_the_mode_of_an_interface_is_read_in_the_apis_words(
+    speeds: list[tuple[str, bool]], negotiates: bool, speed: int, is_full: bool, mode: str
+) -> None:
+    assert mode_of(speeds, negotiates=negotiates, speed=speed, is_full=is_full) == mode

@@ -33,6 +33,7 @@ from openbond.wire.config import NodeContent
 from .acting import Actor
 from .daemons import Daemons
 from .door import Door, Fetch, Ping, Question, StatusAnswer
+from .duplicates import Duplicates
 from .keeper import Applied, Keeper
 from .known import Known
 from .legs import LegEvents
@@ -69,6 +70,9 @@ class Agent:
         self._reporter = Reporter(ReportQueue(paths.reports))
         self._management = Management(paths)
         self._noting = Noting(paths, self._reporter)
+        self._duplicates = Duplicates(
+            lambda: self._keeper.content, lambda: self._keeper.observed, self._noting.note
+        )
         self._supervision = Supervision(paths)
         self._legs = LegEvents(
             self._known,
@@ -118,6 +122,7 @@ class Agent:
                 "watch": self._watch.run,
                 "look": self._look,
                 "notes": self._noting.run,
+                "duplicates": self._duplicates.run,
                 "states": self._telling.tell_states,
                 "rates": self._telling.tell_rates,
                 "renew": self._renew,
@@ -271,7 +276,11 @@ class Agent:
             last_error=lifecycle.last_error,
             reports_waiting=self._reporter.waiting,
             legs=await self._telling.legs(),
-            warnings=[*self._keeper.last.warnings, *self._legs.warning_list()],
+            warnings=[
+                *self._keeper.last.warnings,
+                *self._legs.warning_list(),
+                *self._duplicates.warning_list(),
+            ],
             failures=list(self._keeper.last.failures),
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from openbond.node import store
+from openbond.node import clock, store
 from openbond.node.notes import Note, waiting_notes
 from openbond.node.paths import Paths
 from openbond.wire.reports import Noted
@@ -31,10 +31,17 @@ class Noting:
     def take(self) -> None:
         """Put every waiting note into the queue of reports, then let go of it."""
         for path, note in waiting_notes(self._directory):
-            log.warning("noted", about=note.about, text=note.text)
-            self._reporter.add(_report(note))
+            self._report(note)
             store.remove(path)
 
+    def note(self, about: str, text: str) -> None:
+        """Report something of the agent's own."""
+        self._report(Note(about=about, text=text, at_ms=clock.wall_ms()))
 
-def _report(note: Note) -> Callable[[int], Noted]:
+    def _report(self, note: Note) -> None:
+        log.warning("noted", about=note.about, text=note.text)
+        self._reporter.add(_report_of(note))
+
+
+def _report_of(note: Note) -> Callable[[int], Noted]:
     return lambda number: Noted(number=number, at_ms=note.at_ms, about=note.about, text=note.text)

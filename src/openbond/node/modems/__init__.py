@@ -7,5 +7,6 @@ ladder.py         the recovery ladder: what to do about a leg that stays silent 
 modem_manager.py  ModemManager itself, over D-Bus
 usb_power.py      switching the power of a modem's USB port
 silence.py        on which legs nothing is heard, as their tunnel daemons say
+legs.py           what the client knows of one leg
 client.py         the program: looks, connects, climbs the ladder, tells
 """

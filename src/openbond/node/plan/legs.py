@@ -65,7 +65,9 @@ def wish_leg(wishes: Wishes, leg: LegConfig, facts: Facts) -> None:
         # No network route: in the main table two legs of equal networks would fight for it. The
         # address of a PPP interface is pppd's work.
         wishes.address(Address(interface, address, has_network=False), about)
-    wish_own_table(wishes, leg.id, interface, address, _gateway(leg, facts))
+    is_alone = isinstance(leg.access, PppoeAccess | MobileAccess)
+    gateway = _gateway(leg, facts)
+    wish_own_table(wishes, leg.id, interface, address, gateway, has_one_peer=is_alone)
 
 
 def _gateway(leg: LegConfig, facts: Facts) -> IpAddress | None:
@@ -181,15 +183,24 @@ def wish_dhcp_client(
 
 
 def wish_own_table(
-    wishes: Wishes, leg_id: int, interface: str, address: IpInterface, gateway: IpAddress | None
+    wishes: Wishes,
+    leg_id: int,
+    interface: str,
+    address: IpInterface,
+    gateway: IpAddress | None,
+    *,
+    has_one_peer: bool = False,
 ) -> None:
-    """Wish that what has a leg's address leaves by that leg's interface, or not at all."""
+    """Wish that what has a leg's address leaves by that leg's interface, or not at all.
+
+    `has_one_peer`: the interface leads to one machine, which needs no gateway's name.
+    """
     about, table = f"leg {leg_id}", leg_table(leg_id)
     wishes.route(beside(address, interface, table), about)
     if gateway is not None and gateway not in address.network:
         way = Route(ip_network(gateway), table, interface, source=address.ip)
         wishes.route(way, about)
-    if gateway is not None or interface.startswith("ppp"):
+    if gateway is not None or has_one_peer:
         default = Route(ALL_IPV4, table, interface, gateway=gateway, source=address.ip)
         wishes.route(default, about)
     else:
