@@ -17,6 +17,7 @@ from openbond.wire.reports import (
     LegFacts,
     LegStateChanged,
     NodeState,
+    Noted,
     PathMtuMeasured,
     ProgramRestarted,
     Report,
@@ -208,6 +209,28 @@ def test_a_restarted_program_is_remembered(fleet: Fleet, bonder: Machine) -> Non
 
     event = NodeEvent.objects.get()
     assert (event.text, event.count) == ("tunnel 8 was restarted: killed", 2)
+
+
+def test_what_a_node_notes_is_kept_in_its_words(fleet: Fleet, bonder: Machine) -> None:
+    noted = Noted(number=1, at_ms=fleet.ms(fleet.now), about="leg 24", text="the modem was reset")
+    fleet.report(bonder, noted)
+
+    event = NodeEvent.objects.get()
+    assert (event.kind, event.text) == ("noted", "leg 24: the modem was reset")
+
+
+def test_what_the_bonder_knows_of_a_modem_is_stored(fleet: Fleet, bonder: Machine) -> None:
+    facts = {
+        "interface": "wwan0",
+        "imei": "490154203237518",
+        "operator": "Example Mobile",
+        "access_technology": "4g",
+        "signal_quality": 71,
+    }
+    fleet.report(bonder, states(fleet, UP, number=1, **facts))
+
+    report = leg_report(fleet)
+    assert {name: getattr(report, name) for name in facts} == facts
 
 
 def test_times_are_corrected_by_the_difference_of_the_clocks(fleet: Fleet, bonder: Machine) -> None:
