@@ -1,6 +1,7 @@
 """Reports: each number once, at corrected times, into rows and histories."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -220,7 +221,7 @@ def test_what_a_node_notes_is_kept_in_its_words(fleet: Fleet, bonder: Machine) -
 
 
 def test_what_the_bonder_knows_of_a_modem_is_stored(fleet: Fleet, bonder: Machine) -> None:
-    facts = {
+    facts: dict[str, Any] = {
         "interface": "wwan0",
         "imei": "490154203237518",
         "operator": "Example Mobile",
