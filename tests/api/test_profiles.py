@@ -158,3 +158,53 @@ def test_another_space_s_profile_does_not_exist(world: World) -> None:
 
     assert world.client("gil").get(url).status_code == 404
     assert world.client("gil").patch(url, {"note": "x"}, JSON).status_code == 404
+
+
+def test_bonds_of_a_profile_need_both_codes(world: World) -> None:
+    path = f"{default(world)}bonds/"
+
+    for codes, answer in (
+        (["view_qosprofile"], "permission_denied"),
+        (["view_bond"], "permission_denied"),
+        (["view_bond", "view_qosprofile"], None),
+    ):
+        world.restrict("ana", *codes)
+        response = world.client("ana").get(path)
+        code = None if response.status_code == 200 else response.json()["code"]
+        assert code == answer, codes
+
+
+def test_profiles_are_not_made_by_the_api(world: World) -> None:
+    response = world.client("admin").post(QOS, {"name": "New"}, JSON)
+
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_names_are_unique_in_a_space_and_may_repeat_in_another(world: World) -> None:
+    mobile(world, name="Example")
+    sent = {"name": "EXAMPLE", "apn": "a"}
+    client = world.client("admin")
+
+    assert client.post(MOBILE, sent | {"space": "acme"}, JSON).json() == {
+        "name": ["Name must be unique."]
+    }
+    other = client.post(MOBILE, sent | {"space": "globex"}, JSON)
+    assert other.status_code == 201
+    moved = client.patch(other.json()["url"], {"space": "acme"}, JSON)
+    assert moved.json() == {"name": ["Name must be unique."]}
+    assert client.get(other.json()["url"]).json()["space"].endswith(f"/{world.globex.pk}/")
+
+
+def test_a_profile_stays_usable_for_every_bond_that_uses_it(world: World) -> None:
+    """Written nothing: neither the space nor what was sent beside it."""
+    url = mobile(world, space=world.root)
+    mobile_leg(world, url, world.bond)
+    mobile_leg(world, url, world.globex_bond)
+    Bond.objects.update(qos_profile=QosProfile.objects.get(is_default=True))
+    client = world.client("admin")
+
+    for path in (url, default(world)):
+        before = client.get(path)
+        refused = client.patch(path, {"space": "acme", "name": "Moved"}, JSON)
+        assert (refused.status_code, list(refused.json())) == (400, ["space"])
+        assert client.get(path)["ETag"] == before["ETag"]

@@ -161,7 +161,8 @@ class Door(ViewSetMixin, APIView):
         if handler is None or self.may_call(handler):
             return
         code = self.codes.get(handler)
-        if code is not None and not self.viewer.can(code):
+        lacks_code = code is not None and not self.viewer.can(code)
+        if lacks_code or handler not in self.root_only:
             raise Forbidden
         raise RootSpaceOnly
 
