@@ -100,8 +100,16 @@ def test_the_holder_sees_neither_giver_nor_may_write(world: World) -> None:
     seen = client.get(part["url"]).json()
 
     assert (seen["parent"], seen["owner"]) == (None, None)
-    for method in ("PATCH", "DELETE"):
-        response = client.generic(method, part["url"], '{"note": "x"}', content_type=JSON)
+    below = "/api/v3/spaces/acme/delegated_ip_allocations/"
+    for method, url, sent in (
+        ("PATCH", part["url"], '{"note": "x"}'),
+        ("PUT", part["url"], '{"network": "no network"}'),
+        ("DELETE", part["url"], ""),
+        ("POST", below, '{"network": "203.0.113.16/28"}'),
+        ("POST", below, "{}"),
+        ("PATCH", f"{below}{part['id']}/", '{"network": ""}'),
+    ):
+        response = client.generic(method, url, sent, content_type=JSON)
         assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
 
 

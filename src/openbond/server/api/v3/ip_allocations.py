@@ -4,6 +4,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from openbond.server.api import lists, values
 from openbond.server.api.addresses import Ipv4Cidr
@@ -79,6 +81,10 @@ class IpAllocations(Resource[IPAllocation]):
             for row in allocations
         ]
 
+    def check_writable(self, row: IPAllocation) -> None:
+        if row.parent is not None:
+            services.check_giver(by=self.viewer, space_id=row.parent.space_id)
+
     def make(self, given: dict[str, Any]) -> IPAllocation:
         parent = given.pop("parent", None)
         if parent is None:
@@ -147,6 +153,10 @@ class DelegationsToSpace(AllocationsOfSpace):
     """Networks that the space holds from its parent."""
 
     is_delegation = True
+
+    def create(self, request: Request, **path: object) -> Response:
+        services.check_giver(by=self.viewer, space_id=self.space.parent_id)
+        return super().create(request, **path)
 
     def make(self, given: dict[str, Any]) -> IPAllocation:
         return services.create_delegation_to(by=self.viewer, space=self.space, **given)

@@ -1,6 +1,7 @@
 """Writes to allocations, and the index of what routing objects occupy."""
 
 from .allocations import (
+    check_giver,
     create_allocation,
     create_delegation,
     create_delegation_to,
@@ -15,6 +16,7 @@ __all__ = [
     "assign_routing_group",
     "check_allocation",
     "check_conflict",
+    "check_giver",
     "create_allocation",
     "create_delegation",
     "create_delegation_to",

@@ -58,12 +58,14 @@ def create_delegation(
 ) -> IPAllocation:
     """Cut a part out of `parent` for a child space. Raises Forbidden, InvalidFields."""
     take(Lock.ADDRESSES)
-    _check_giver(by, parent)
-    faults = {"network": _faults_of_delegation(network, parent, None)}
-    if space.parent_id != parent.space_id:
+    # As it is now: somebody may have made it smaller since it was found.
+    giver = _locked(parent)
+    check_giver(by=by, space_id=giver.space_id)
+    faults = {"network": _faults_of_delegation(network, giver, None)}
+    if space.parent_id != giver.space_id:
         faults["space"] = [NOT_A_CHILD]
     _raise(faults)
-    return _insert(by, space, network, note, parent=parent, now=timezone.now())
+    return _insert(by, space, network, note, parent=giver, now=timezone.now())
 
 
 @transaction.atomic
@@ -76,8 +78,7 @@ def create_delegation_to(
     """
     take(Lock.ADDRESSES)
     above = space.parent_id
-    if above is not None and not by.reaches(above):
-        raise Forbidden(OUT_OF_REACH)
+    check_giver(by=by, space_id=above)
     parent = above and holding_of(space_id=above, network=network)
     if not parent:
         raise InvalidFields.one("network", NOT_HELD_ABOVE)
@@ -100,7 +101,7 @@ def update_allocation(
     take(Lock.ADDRESSES)
     row = _locked(allocation)
     if row.parent is not None:
-        _check_giver(by, row.parent)
+        check_giver(by=by, space_id=row.parent.space_id)
     sent: dict[str, object] = {} if note is None else {"note": note}
     if network is not None and str(network) != row.network:
         _check_resize(row, network)
@@ -118,7 +119,7 @@ def delete_allocation(*, by: Actor, allocation: IPAllocation) -> None:
     take(Lock.ADDRESSES)
     row = _locked(allocation)
     if row.parent is not None:
-        _check_giver(by, row.parent)
+        check_giver(by=by, space_id=row.parent.space_id)
     if uses_inside(ip_network(row.network)).filter(space_id=row.space_id).exists():
         raise InUse("Routing objects of the space lie in the network.")
     change = Change(before=shown_values(row, SHOWN))
@@ -128,6 +129,12 @@ def delete_allocation(*, by: Actor, allocation: IPAllocation) -> None:
             row.delete()
     except ProtectedError:
         raise InUse("A delegation is cut from the network.") from None
+
+
+def check_giver(*, by: Actor, space_id: int | None) -> None:
+    """Raises Forbidden where a giving space is out of reach; the root has none."""
+    if space_id is not None and not by.reaches(space_id):
+        raise Forbidden(OUT_OF_REACH)
 
 
 def delegate_down(
@@ -184,11 +191,6 @@ def _insert(
     change = Change(after=shown_values(row, SHOWN))
     record(by=by, action="create", row=row, change=change, now=now, space_id=space.pk)
     return row
-
-
-def _check_giver(by: Actor, parent: IPAllocation) -> None:
-    if not by.reaches(parent.space_id):
-        raise Forbidden(OUT_OF_REACH)
 
 
 def _check_resize(row: IPAllocation, network: IPv4Network) -> None:

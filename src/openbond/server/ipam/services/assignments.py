@@ -13,7 +13,7 @@ from openbond.server.ipam.selectors import holders_of, uses_inside
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change
 from openbond.server.system.constraints import refusing
-from openbond.server.system.locks import Lock, take
+from openbond.server.system.locks import Lock, locked, take
 from openbond.server.system.services import record
 
 ONCE = {"assigned_routing_group_unique": ("routing_group", "Already assigned.")}
@@ -26,14 +26,15 @@ def assign_routing_group(
 ) -> AssignedRoutingGroup:
     """Make an allocation valid at a group. Raises IsDelegation, InvalidFields."""
     take(Lock.ADDRESSES)
-    _refuse_delegation(allocation)
-    if routing_group.space_id != allocation.space_id:
+    owner = locked(IPAllocation.objects.all(), allocation.pk)
+    _refuse_delegation(owner)
+    if routing_group.space_id != owner.space_id:
         raise InvalidFields.one("routing_group", FOREIGN)
-    row = AssignedRoutingGroup(allocation=allocation, routing_group=routing_group)
+    row = AssignedRoutingGroup(allocation=owner, routing_group=routing_group)
     with refusing(AssignedRoutingGroup, ONCE):
         row.save(force_insert=True)
     change = Change(after={"assigned_routing_group": routing_group.pk})
-    _record(by, allocation, change)
+    _record(by, owner, change)
     return row
 
 
@@ -41,13 +42,14 @@ def assign_routing_group(
 def unassign_routing_group(*, by: Actor, assignment: AssignedRoutingGroup) -> None:
     """End an assignment that no routing object depends on. Raises IsDelegation, InUse."""
     take(Lock.ADDRESSES)
-    allocation = assignment.allocation
-    _refuse_delegation(allocation)
-    if _is_used_at(allocation, assignment.routing_group):
+    owner = locked(IPAllocation.objects.all(), assignment.allocation_id)
+    row = locked(AssignedRoutingGroup.objects.select_related("routing_group"), assignment.pk)
+    _refuse_delegation(owner)
+    if _is_used_at(owner, row.routing_group):
         raise InUse("Routing objects of bonds at this routing group use the network.")
-    change = Change(before={"assigned_routing_group": assignment.routing_group_id})
-    _record(by, allocation, change)
-    assignment.delete()
+    change = Change(before={"assigned_routing_group": row.routing_group_id})
+    _record(by, owner, change)
+    row.delete()
 
 
 def _is_used_at(allocation: IPAllocation, group: RoutingGroup) -> bool:
