@@ -1,11 +1,20 @@
 """Arithmetic about settings. No database, no clock."""
 
 from collections.abc import Container
+from zoneinfo import available_timezones
+
+# Files beside the zones of the database that name none.
+NO_ZONES = frozenset({"localtime", "Factory"})
 
 BELOW_INTERVAL = "Must be below the interval of {interval} s."
 ABOVE_TIMEOUT = "Must be above the time to wait for an answer, {timeout} s."
 NOT_BEFORE_COLLECTION = "Must be at least the collection interval of {collection} s."
 NOT_ABOVE_REPORTING = "Must be at most the reporting interval of {reporting} s."
+
+
+def timezone_names() -> frozenset[str]:
+    """Return the names of the IANA time zones that this machine knows."""
+    return frozenset(available_timezones() - NO_ZONES)
 
 
 def faults_of_settings(

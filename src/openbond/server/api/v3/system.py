@@ -1,7 +1,6 @@
 """The system tree: status, versions, backups, tasks and reference lists (08-system.md, 1 to 8)."""
 
 from importlib.metadata import version
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.http import FileResponse
@@ -23,6 +22,7 @@ from openbond.server.fleet.selectors import (
 )
 from openbond.server.system import images, mobile_operators, repositories, tasks, versions
 from openbond.server.system.backups import kept_backups
+from openbond.server.system.rules import timezone_names
 
 from .indexes import Index
 
@@ -30,7 +30,6 @@ STATUS_CODE = {"retrieve": "view_systemstatus"}
 LIST_CODE = {"list_all": "view_systemstatus"}
 # Node reports move a row to `applied`; version 3 of the API calls that `completed`.
 SHOWN_STATUS = {"applied": "completed"}
-NO_ZONES = {"localtime", "Factory"}
 
 
 class System(Index):
@@ -250,7 +249,7 @@ class Timezones(Door):
     answers = TEXTS
 
     def retrieve(self, request: Request, **path: object) -> Response:
-        return Response(sorted(available_timezones() - NO_ZONES))
+        return Response(sorted(timezone_names()))
 
 
 class MobileBroadbandProviderApns(Array):

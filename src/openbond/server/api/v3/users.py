@@ -3,7 +3,6 @@
 import re
 from functools import cached_property
 from typing import Any, ClassVar
-from zoneinfo import available_timezones
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -17,6 +16,7 @@ from openbond.server.errors import Forbidden
 from openbond.server.spaces import selectors, services
 from openbond.server.spaces.models import User, UserRole
 from openbond.server.spaces.selectors import codes_of, groups_visible_to
+from openbond.server.system.rules import timezone_names
 
 USERNAME = re.compile(r"[A-Za-z0-9_.+-]*")
 NOT_USERNAME = "Use letters, digits, _, ., + and - only."
@@ -42,7 +42,7 @@ class Timezone(Text):
 
     def to_internal_value(self, data: object) -> str:
         name = super().to_internal_value(data)
-        if name not in available_timezones():
+        if name not in timezone_names():
             raise serializers.ValidationError(NOT_TIMEZONE)
         return name
 
