@@ -88,6 +88,21 @@ def test_a_leg_of_another_bond_or_type_is_no_leg_of_this(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "TCP download, 10 s, no rate limit, 1 stream"),
+        ({"protocol": "udp"}, "UDP download, 10 s, limit of the configured speed, 1 stream"),
+        (
+            {"direction": "upload", "length": 300, "rate_limit": 0.001, "concurrency": 16},
+            "TCP upload, 300 s, limit 0.001 Mbit/s, 16 streams",
+        ),
+    ],
+)
+def test_a_test_says_in_words_what_it_is(fields: dict[str, Any], words: str, world: World) -> None:
+    assert post(world, "speedtests/", **fields).json()["description"] == words
+
+
+@pytest.mark.parametrize(
     ("fields", "field"),
     [
         ({"length": 0}, "length"),
@@ -188,6 +203,23 @@ def test_accepting_applies_all_in_one_step_and_only_once(world: World) -> None:
         answer = client.post(f"{url}{action}/").json()
         assert answer["code"] == "already_decided"
         assert answer["detail"] == "The recommendations have already been accepted."
+
+
+def test_of_recommendations_that_name_a_leg_too_many_nothing_is_applied(world: World) -> None:
+    url = post(world, "tuners/").json()["url"]
+    legs = [
+        {"id": world.dhcp_leg.pk, "down_kbps": 47_500, "up_kbps": 9_200},
+        {"id": 4711, "down_kbps": 1, "up_kbps": 1},
+    ]
+    succeed(world, url, {"legs": legs, "reorder_max_hold": 99})
+    settle_updates()
+
+    response = world.client("ana").post(f"{url}accept/")
+
+    assert (response.status_code, response.json()["code"]) == (400, "outdated")
+    assert Leg.objects.get(pk=world.dhcp_leg.pk).down_kbps == 50_000
+    assert world.client("ana").get(url).json()["decision"] == "pending"
+    assert nodes_to_update() == set()
 
 
 def test_declining_changes_nothing(world: World) -> None:

@@ -19,9 +19,15 @@ def described(
 ) -> str:
     """Return a test in words, e.g. `TCP download, 10 s, no rate limit, 1 stream`."""
     streams = "1 stream" if concurrency == 1 else f"{concurrency} streams"
-    limit = "no rate limit" if rate_limit_kbps is None else f"limit {_mbit(rate_limit_kbps)} Mbit/s"
+    limit = _no_limit(protocol) if rate_limit_kbps is None else _mbit(rate_limit_kbps)
     return f"{protocol.upper()} {direction}, {length} s, {limit}, {streams}"
 
 
+def _no_limit(protocol: str) -> str:
+    # UDP without a limit would only measure how fast packets can be thrown away.
+    return "limit of the configured speed" if protocol == "udp" else "no rate limit"
+
+
 def _mbit(kbps: int) -> str:
-    return f"{kbps / 1000:.3f}".rstrip("0").rstrip(".")
+    number = f"{kbps / 1000:.3f}".rstrip("0").rstrip(".")
+    return f"limit {number} Mbit/s"
