@@ -1,16 +1,18 @@
 """Stored objects over HTTP: lists, objects, and the four writes (00-general.md, 5 and 7)."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from openbond.server.errors import Vanished
+from openbond.server.system.constraints import is_about_a_missing_row
 from openbond.server.system.locks import hold
 
 from .body import Body, checked
@@ -21,6 +23,7 @@ from .renderer import encode
 from .view import Door
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 Shown = dict[str, Any]
 
 # A bare list is read and encoded in parts, so that 10,000 objects never stand in memory at once
@@ -164,7 +167,7 @@ class Resource(ReadOnlyResource[M]):
 
     def create(self, request: Request, **path: object) -> Response:
         self.rows()
-        row = self.make(self.taken())
+        row = again_if_gone(lambda: self.make(self.taken()))
         return self.answer_with(self.find(row.pk), status=201)
 
     def replace(self, request: Request, **path: object) -> Response:
@@ -174,8 +177,7 @@ class Resource(ReadOnlyResource[M]):
         return self._write(partial=True)
 
     def remove(self, request: Request, **path: object) -> Response:
-        with self._held() as row:
-            self.discard(row)
+        again_if_gone(self._discard_held)
         return Response(status=204)
 
     def taken(self, row: M | None = None, *, partial: bool = False) -> dict[str, Any]:
@@ -194,9 +196,17 @@ class Resource(ReadOnlyResource[M]):
         return rest if row is not None else rest | {"space": self.viewer.user.space}
 
     def _write(self, *, partial: bool) -> Response:
+        row = again_if_gone(lambda: self._alter_held(partial=partial))
+        return self.answer_with(self.find(row.pk))
+
+    def _alter_held(self, *, partial: bool) -> M:
         with self._held() as row:
             self.alter(row, self.taken(row, partial=partial))
-        return self.answer_with(self.find(row.pk))
+        return row
+
+    def _discard_held(self) -> None:
+        with self._held() as row:
+            self.discard(row)
 
     @contextmanager
     def _held(self) -> Iterator[M]:
@@ -211,3 +221,24 @@ class Resource(ReadOnlyResource[M]):
             row = self.find()
             check_precondition(self.request, self.etag(row, self.shown(row)))
             yield row
+
+
+def again_if_gone(write: Callable[[], T]) -> T:
+    """Run a write; a second time if a row that it names was deleted meanwhile.
+
+    The second time validation sees what is there now, and says which field is wrong; if that finds
+    nothing, what is gone stands in the path.
+    """
+    with suppress(Vanished):
+        return _refusing_missing_rows(write)
+    return _refusing_missing_rows(write)
+
+
+def _refusing_missing_rows(write: Callable[[], T]) -> T:
+    # Foreign keys are checked at the end of a transaction, long after validation.
+    try:
+        return write()
+    except IntegrityError as error:
+        if not is_about_a_missing_row(error):
+            raise
+        raise Vanished from error

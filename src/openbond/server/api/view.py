@@ -132,6 +132,10 @@ class Door(ViewSetMixin, APIView):
 
     def sent(self) -> Mapping[str, JsonValue] | QueryDict:
         """Return the body of the request: an object, or the fields of a form."""
+        return self._sent
+
+    @cached_property
+    def _sent(self) -> Mapping[str, JsonValue] | QueryDict:
         request = self.request
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
             raise TooLarge

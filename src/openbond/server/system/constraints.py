@@ -8,6 +8,7 @@ from django.db.models import Model, UniqueConstraint
 
 from openbond.server.errors import InvalidFields
 
+FOREIGN_KEY_VIOLATION = "23503"  # PostgreSQL's code
 UNIQUE_NAME = ("name", "Name must be unique.")
 
 
@@ -40,6 +41,13 @@ def broken_constraint(model: type[Model], error: IntegrityError) -> str | None:
             if isinstance(constraint, UniqueConstraint) and _is_about(text, owner, constraint):
                 return constraint.name
     return None
+
+
+def is_about_a_missing_row(error: IntegrityError) -> bool:
+    """Report whether a row was named that is gone, or one went that others name."""
+    if getattr(error.__cause__, "sqlstate", "") == FOREIGN_KEY_VIOLATION:
+        return True
+    return "FOREIGN KEY constraint failed" in str(error)
 
 
 def _is_about(text: str, model: type[Model], constraint: UniqueConstraint) -> bool:

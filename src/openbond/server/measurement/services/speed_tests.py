@@ -13,6 +13,7 @@ from openbond.server.measurement.models import Direction, Protocol, SpeedTest
 from openbond.server.measurement.rules.tests import NOT_TESTABLE, TESTABLE, described
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, shown_values
+from openbond.server.system.locks import locked
 from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import record
 from openbond.wire.states import LinkMode
@@ -36,9 +37,9 @@ def create_speed_test(
 ) -> SpeedTest:
     """Queue a test of a bond, or of one of its legs. Raises InvalidFields."""
     now = timezone.now()
-    if leg is not None and not _is_testable(leg):
+    owner = locked(Bond.objects.select_related("bonder", "current_aggregator"), bond.pk)
+    if leg is not None and not _is_testable(locked(Leg.objects.all(), leg.pk)):
         raise InvalidFields.one("leg", NOT_TESTABLE)
-    owner = Bond.objects.select_related("bonder", "current_aggregator").get(pk=bond.pk)
     test = SpeedTest(bond=owner, leg=leg, submitted=now, created=now, modified=now, **options)
     test.description = described(
         protocol=Protocol(test.protocol).value,

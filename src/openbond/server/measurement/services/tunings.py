@@ -50,9 +50,10 @@ def create_tuning(
     row = locked(Bond.objects.all(), bond.pk)
     if row.tuning_in_progress:
         raise TuningInProgress
-    _check_legs(row, leg)
+    of_leg = locked(Leg.objects.all(), leg.pk) if leg else None
+    _check_legs(row, of_leg)
     tuning = Tuning(
-        bond=row, leg=leg, automatic=automatic, submitted=now, created=now, modified=now
+        bond=row, leg=of_leg, automatic=automatic, submitted=now, created=now, modified=now
     )
     try:
         with transaction.atomic():
