@@ -1,11 +1,25 @@
 """Spaces and their statistics (07-people-spaces.md, 4 and 5)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from openbond.server.bonds.models import LegReport
+from openbond.server.bonds.services import (
+    create_bond,
+    create_cpe_nat_ip,
+    create_route,
+    update_leg,
+)
 from openbond.server.fleet.models import Node
+from openbond.server.measurement.services import create_speed_test
+from openbond.server.qos.rules import ClassSpec
+from openbond.server.qos.services import create_qos_profile
 from openbond.server.spaces.models import Space
+from openbond.server.spaces.services import update_user
+from openbond.server.system.actors import SERVER
+from tests.server.bonds.routing_world import connect, create_networks
 from tests.world import World
 
 SPACES = "/api/v3/spaces/"
@@ -190,3 +204,65 @@ def test_legs_are_counted_by_type_and_by_link_mode(world: World) -> None:
         "mobilebroadband": 0,
         "link_mode": {"active": 3, "idle": 0, "offline": 0},
     }
+
+
+def populate_acme_and_its_child(world: World) -> None:
+    """Give Acme's bond one of each routing object and two tests, Acme East's bond the double."""
+    east = create_bond(by=SERVER, aggregator=world.home, space=world.acme_east)
+    create_networks(world)
+    for bond, nets, number in ((world.bond, [0], 1), (east, [64, 80], 2)):
+        connect(bond, "192.168.10.1", 24, "eth5")
+        connect(bond, "192.168.11.1", 24, "eth6", enabled=False)
+        for part in nets:
+            network = f"203.0.113.{part}/29"
+            create_route(by=SERVER, bond=bond, network=network, gateway="192.168.10.254")
+            create_cpe_nat_ip(
+                by=SERVER,
+                bond=bond,
+                ip=f"203.0.113.{part + 8}",
+                dest_nat_ip=f"192.168.10.{part + 2}",
+            )
+        for _ in range(number):
+            create_speed_test(by=SERVER, bond=bond)
+    LegReport.objects.update(bonder_state="up", bonder_reported=world.now)
+    create_speed_test(by=SERVER, bond=world.bond, leg=world.dhcp_leg)
+    update_leg(by=SERVER, leg=world.static_leg, link_mode="idle")
+    update_user(by=SERVER, user=world.user("eve"), active=False)
+    only = ClassSpec(name="All", bandwidth=100, is_default=True)
+    create_qos_profile(by=SERVER, name="East", space=world.acme_east, classes=[only])
+    Node.objects.filter(pk=east.bonder_id).update(last_connected=world.now - timedelta(days=6))
+    Node.objects.filter(pk=world.bonder.pk).update(last_connected=world.now - timedelta(days=8))
+
+
+MODES = ("active", "idle", "offline")
+LEGS = {"count": 3, "dhcp": 1, "static": 1, "pppoe": 1, "mobilebroadband": 0}
+LEGS_OF_ACME = LEGS | {"link_mode": dict(zip(MODES, (2, 1, 0), strict=True))}
+COUNTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "users": ({"count": 1, "active": 1}, {"count": 2, "active": 1}),
+    "bonds": ({"count": 1}, {"count": 2}),
+    "qos_profiles": ({"count": 0}, {"count": 1}),
+    "speed_tests": ({"count": 2, "leg": 1, "bond": 1}, {"count": 4, "leg": 1, "bond": 3}),
+    "aggregators": ({"count": 0, "recent": 0}, {"count": 0, "recent": 0}),
+    "connected_ips": ({"count": 2, "enabled": 1}, {"count": 4, "enabled": 2}),
+    "routes": ({"count": 1}, {"count": 3}),
+    "cpe_nat_ips": ({"count": 1}, {"count": 3}),
+    "legs": (LEGS_OF_ACME, LEGS_OF_ACME),
+    "bonders": ({"count": 1, "recent": 0}, {"count": 2, "recent": 1}),
+}
+
+
+def test_each_of_the_ten_counts_a_space_alone_and_with_its_children(world: World) -> None:
+    populate_acme_and_its_child(world)
+    world.restrict("ana", "view_space")
+    client = world.client("ana")
+
+    index = client.get(f"{SPACES}acme/statistics/").json()
+
+    assert set(index) == set(COUNTS)
+    for name, (local, whole) in COUNTS.items():
+        answer = client.get(index[name]).json()
+        assert answer == {"local": local, "including_child_spaces": whole}, name
+    for space in ("root", "globex"):
+        assert client.get(f"{SPACES}{space}/statistics/users/").status_code == 404
+    world.restrict("ana", "view_user", "view_bond", "view_leg")
+    assert client.get(index["users"]).json()["code"] == "permission_denied"
