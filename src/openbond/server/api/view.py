@@ -24,7 +24,7 @@ from openbond.server.spaces.models import User
 from openbond.server.spaces.selectors import viewer_for
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.models import Settings
-from openbond.server.system.selectors import current_settings
+from openbond.server.system.selectors import current_settings, node_status_timeout
 
 from .authentication import Credentials, Login, Way, check_csrf
 from .errors import exception_handler
@@ -92,10 +92,10 @@ class Door(ViewSetMixin, APIView):
     def settings_row(self) -> Settings:
         return current_settings()
 
-    @property
+    @cached_property
     def status_timeout(self) -> int:
         """Seconds of silence after which a node is down and its reports count as unknown."""
-        return self.settings_row.node_status_timeout
+        return node_status_timeout()
 
     @cached_property
     def fresh_since(self) -> datetime:

@@ -1,7 +1,7 @@
 """Reads of nodes, aggregators, routing groups and config updates, from who asks."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Concat
@@ -11,16 +11,19 @@ from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.models import Settings
+from openbond.server.system.prepared import Given
 from openbond.wire.states import NodeKind
 
 from .models import Aggregator, Bonder, ConfigUpdate, Node, RoutingGroup, UpdateStatus
 from .rules import RECENT, is_suspended
 
 
-def status_of_node(*, now: datetime, timeout_seconds: int, path: str = "") -> Case:
-    """Return the expression of a node's status; `path` leads to the node, e.g. "bonder__"."""
+def status_of_node(*, since: datetime | Given, path: str = "") -> Case:
+    """Return the expression of a node's status: `up` if heard `since` then.
+
+    `path` leads to the node, e.g. "bonder__".
+    """
     heard = f"{path}last_connected"
-    since = now - timedelta(seconds=timeout_seconds)
     return Case(
         When(**{f"{heard}__isnull": True}, then=Value("unknown")),
         When(**{f"{heard}__gte": since}, then=Value("up")),

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from openbond.server.system.models import AuditEntry
+from openbond.server.system.prepared import Given, Prepared
 from openbond.server.system.selectors import audit_entries
 
 from .models import (
@@ -21,9 +22,17 @@ from .models import (
     SpaceClosure,
     User,
 )
+from .permissions import ALL_CODES
 from .roll_ups import ALL, RollUp, roll_up
 from .rules import Sharing, shared_from
 from .viewer import Viewer
+
+# Every request asks this.
+GRANTS = Prepared(
+    lambda: Group.objects.filter(users=Given("user", BigIntegerField())).order_by(),
+    "is_builtin",
+    "grants__code",
+)
 
 
 def viewer_for(user: User, *, read_only: bool = False, origin: str = "") -> Viewer:
@@ -33,8 +42,10 @@ def viewer_for(user: User, *, read_only: bool = False, origin: str = "") -> View
 
 def codes_of(user: User) -> frozenset[str]:
     """Return the union of the codes of the user's groups."""
-    groups = user.groups.prefetch_related("grants")
-    return frozenset(code for group in groups for code in group.codes)
+    grants = GRANTS.run(user=user.pk)
+    if any(grant["is_builtin"] for grant in grants):
+        return ALL_CODES
+    return frozenset(grant["grants__code"] for grant in grants if grant["grants__code"])
 
 
 def user_by_login(login: str) -> User | None:

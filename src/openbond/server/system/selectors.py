@@ -5,11 +5,20 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from .models import AuditEntry, Settings
+from .prepared import Prepared
+
+TIMEOUT = Prepared(lambda: Settings.objects.filter(pk=1), "node_status_timeout")
 
 
 def current_settings() -> Settings:
     """Return the settings; the defaults where none were ever written."""
     return Settings.objects.filter(pk=1).first() or Settings(pk=1)
+
+
+def node_status_timeout() -> int:
+    """Return the one setting that every list of nodes, bonds and legs needs, in seconds."""
+    stored = TIMEOUT.run()
+    return stored[0]["node_status_timeout"] if stored else Settings(pk=1).node_status_timeout
 
 
 def audit_entries(

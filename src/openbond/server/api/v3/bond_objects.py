@@ -1,13 +1,12 @@
 """How bonds look, with their bonder, legs and routing objects inside (02-bonds.md, 1)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from ipaddress import IPv4Address
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 
 from openbond.server.api import values
 from openbond.server.api.links import Links
@@ -15,9 +14,11 @@ from openbond.server.api.resource import Shown
 from openbond.server.bonds import selectors
 from openbond.server.bonds.models import Bond
 from openbond.server.bonds.rules.legs import CARRYING
-from openbond.server.bonds.rules.routing import Connected, connected
-from openbond.server.fleet.rules import hostname, node_status
-from openbond.server.system.shown_times import shown_times
+from openbond.server.bonds.rules.routing import Edges
+from openbond.server.fleet.rules import hostname
+from openbond.server.fleet.selectors import status_of_node
+from openbond.server.system.prepared import Given, Prepared, ids_of
+from openbond.server.system.shown_times import ShownTime, shown_times
 from openbond.wire.states import LinkMode
 
 from .leg_objects import COLUMNS as LEG_COLUMNS
@@ -44,16 +45,13 @@ TUNNEL = [
     "automatic_ping_timing",
     "ping_interval",
     "ping_timeout",
+    "tcp_proxy",
+    "tcp_proxy_ports",
+    "bandwidth_adaptation",
+    "packet_loss_detection",
 ]
-ADAPTATION = ["tcp_proxy", "tcp_proxy_ports", "bandwidth_adaptation", "packet_loss_detection"]
 TUNING = ["flap_detection", "flap_threshold", "flap_window", "automatic_tuning", "auto_accept"]
-REPORT = [
-    "report__download_rate",
-    "report__upload_rate",
-    "report__reported",
-    "report__alarms",
-]
-BONDER = ["name", "key", "serial_number", "asset_tag", "version", "last_connected"]
+BONDER = ["name", "key", "serial_number", "asset_tag", "version"]
 COLUMNS = [
     "id",
     "bonder_id",
@@ -67,55 +65,64 @@ COLUMNS = [
     "packet_loss_threshold_permille",
     *OWN,
     *TUNNEL,
-    *ADAPTATION,
     *TUNING,
-    *REPORT,
     "tuning_in_progress",
+    "report__alarms",
     *(f"bonder__{name}" for name in BONDER),
 ]
 
-Below = dict[int, list[Shown]]
+TIMES = shown_times("created", "modified")
+ACTIVE = LinkMode.ACTIVE.value
+SINCE = Given("since", DateTimeField())
+BONDS = Prepared(
+    selectors.bonds_by_id,
+    *COLUMNS,
+    **TIMES,
+    download_rate=selectors.rate_of_bond("download", since=SINCE),
+    upload_rate=selectors.rate_of_bond("upload", since=SINCE),
+    heard=ShownTime("bonder__last_connected"),
+    bonder_status=status_of_node(since=SINCE, path="bonder__"),
+)
+LEGS = Prepared(
+    selectors.legs_of_bonds, *LEG_COLUMNS, **TIMES, **selectors.fresh_states(since=SINCE)
+)
+CONNECTED_IPS = Prepared(
+    selectors.connected_ips_of_bonds, *CONNECTED_IP_COLUMNS, "first", "last", **TIMES
+)
+CPE_NAT_IPS = Prepared(selectors.cpe_nat_ips_of_bonds, *CPE_NAT_IP_COLUMNS, **TIMES)
+ROUTES = Prepared(selectors.routes_of_bonds, *ROUTE_COLUMNS, **TIMES)
+
+_tunnel, _tuning = itemgetter(*TUNNEL), itemgetter(*TUNING)
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """What bonds are shown with: the client's addresses, the time, and how old reports may be."""
+def bond_objects(rows: QuerySet[Bond], links: Links, *, since: datetime) -> list[Shown]:
+    """Return bonds in the order of `rows`: six queries, however many there are.
 
-    links: Links
-    now: datetime
-    timeout_seconds: int
-    since: datetime
-
-
-def bond_objects(rows: QuerySet[Bond], showing: Showing) -> list[Shown]:
-    """Return bonds in the order of `rows`: five queries, however many there are."""
-    bonds = list(rows.values(*COLUMNS, **shown_times("created", "modified")))
-    inside = _Inside([bond["id"] for bond in bonds], showing)
-    return [_bond(bond, inside, showing) for bond in bonds]
+    Reports from before `since` are too old to count.
+    """
+    bond_ids = list(rows.values_list("pk", flat=True))
+    ids = ids_of(bond_ids)
+    found = {row["id"]: row for row in BONDS.run(bond_ids=ids, since=since)}
+    inside = _Inside(ids, links, since)
+    return [_bond(found[one], inside, links) for one in bond_ids if one in found]
 
 
 class _Inside:
     """What stands inside bonds, read at once for all of them."""
 
-    def __init__(self, bond_ids: Sequence[int], showing: Showing) -> None:
-        links = showing.links
-        parts = selectors.parts_of_bonds(bond_ids)
-        times = shown_times("created", "modified")
-        addresses = list(parts.connected_ips.values(*CONNECTED_IP_COLUMNS, **times))
-        translated = list(parts.cpe_nat_ips.values(*CPE_NAT_IP_COLUMNS, **times))
-        networks = _networks(addresses, {row["bond_id"] for row in translated})
+    def __init__(self, ids: str, links: Links, since: datetime) -> None:
+        addresses = CONNECTED_IPS.run(bond_ids=ids)
+        networks = _by_bond(addresses, lambda row: Edges(row["first"], row["last"], row["prefix"]))
         self._legs = _by_bond(
-            parts.legs.values(*LEG_COLUMNS, **times),
-            lambda row: generic_leg(row, links, since=showing.since),
+            LEGS.run(bond_ids=ids, since=since), lambda row: generic_leg(row, links)
         )
         self._connected_ips = _by_bond(addresses, lambda row: connected_ip(row, links))
         self._cpe_nat_ips = _by_bond(
-            translated,
+            CPE_NAT_IPS.run(bond_ids=ids),
             lambda row: cpe_nat_ip(row, links, networks[row["bond_id"]]),
         )
-        self._routes = _by_bond(
-            parts.routes.values(*ROUTE_COLUMNS, **times), lambda row: route(row, links)
-        )
+        self._routes = _by_bond(ROUTES.run(bond_ids=ids), lambda row: route(row, links))
 
     def of(self, bond_id: int) -> Shown:
         return {
@@ -126,81 +133,57 @@ class _Inside:
         }
 
 
-def _networks(
-    addresses: Iterable[dict[str, Any]], bond_ids: Container[int]
-) -> dict[int, list[Connected]]:
-    """Return the connected networks of the bonds that translate into them, parsed."""
-    found: dict[int, list[Connected]] = defaultdict(list)
-    for row in addresses:
-        if row["bond_id"] in bond_ids:
-            found[row["bond_id"]].append(
-                connected(interface=row["interface"], ip=row["ip"], prefix=row["prefix"])
-            )
-    return found
-
-
-def _by_bond(rows: Iterable[dict[str, Any]], show: Callable[[dict[str, Any]], Shown]) -> Below:
-    below: Below = defaultdict(list)
+def _by_bond(
+    rows: Iterable[dict[str, Any]], show: Callable[[dict[str, Any]], T]
+) -> dict[int, list[T]]:
+    below: dict[int, list[T]] = defaultdict(list)
     for row in rows:
         below[row["bond_id"]].append(show(row))
     return below
 
 
-def _bond(row: dict[str, Any], inside: _Inside, showing: Showing) -> Shown:
+def _bond(row: dict[str, Any], inside: _Inside, links: Links) -> Shown:
     below = inside.of(row["id"])
-    return (
-        _identity(row, showing)
-        | _aggregators(row, showing.links)
-        | {name: row[name] for name in TUNNEL}
-        | {name: row[name] for name in ADAPTATION}
-        | {"packet_loss_threshold": values.percent(row["packet_loss_threshold_permille"])}
-        | {name: row[name] for name in TUNING}
-        | _state(row, below["leg_list"], showing)
-        | below
-        | {"created": row["shown_created"], "modified": row["shown_modified"]}
-    )
+    return {
+        **_identity(row, links),
+        **_aggregators(row, links),
+        **dict(zip(TUNNEL, _tunnel(row), strict=True)),
+        "packet_loss_threshold": values.percent(row["packet_loss_threshold_permille"]),
+        **dict(zip(TUNING, _tuning(row), strict=True)),
+        "status": _status(row["bonder_status"], below["leg_list"]),
+        "download_rate": row["download_rate"],
+        "upload_rate": row["upload_rate"],
+        "tuning_in_progress": row["tuning_in_progress"],
+        "alarms": _alarms(row, below["leg_list"]),
+        **below,
+        "created": row["shown_created"],
+        "modified": row["shown_modified"],
+    }
 
 
-def _identity(row: dict[str, Any], showing: Showing) -> Shown:
-    links = showing.links
+def _identity(row: dict[str, Any], links: Links) -> Shown:
+    name = row["bonder__name"]
     return {
         "id": row["id"],
         "url": links.to("bonds", row["id"]),
-        "name": row["bonder__name"],
-        "bonder": _bonder(row, showing),
+        "name": name,
+        "bonder": {
+            "id": row["bonder_id"],
+            "url": links.to("bonders", row["bonder_id"]),
+            "name": name,
+            "key": row["bonder__key"],
+            "serial_number": row["bonder__serial_number"],
+            "asset_tag": row["bonder__asset_tag"],
+            "version": row["bonder__version"],
+            "status": row["bonder_status"],
+            "last_connected": row["heard"],
+        },
         "space": links.to("spaces", row["space_id"]),
-        **{name: row[name] for name in OWN},
-        "hostname": hostname(space_name=row["space__name"], node_name=row["bonder__name"]),
-    }
-
-
-def _bonder(row: dict[str, Any], showing: Showing) -> Shown:
-    heard = row["bonder__last_connected"]
-    status = node_status(
-        last_connected=heard, timeout_seconds=showing.timeout_seconds, now=showing.now
-    )
-    return {
-        "id": row["bonder_id"],
-        "url": showing.links.to("bonders", row["bonder_id"]),
-        "name": row["bonder__name"],
-        "key": row["bonder__key"],
-        "serial_number": row["bonder__serial_number"],
-        "asset_tag": row["bonder__asset_tag"],
-        "version": row["bonder__version"],
-        "status": status,
-        "last_connected": values.time_or_null(heard),
-    }
-
-
-def _state(row: dict[str, Any], legs: Iterable[Shown], showing: Showing) -> Shown:
-    reported = row["report__reported"]
-    is_fresh = reported is not None and reported >= showing.since
-    return {
-        "status": _status(row["bonder__last_connected"], legs),
-        "download_rate": row["report__download_rate"] if is_fresh else 0,
-        "upload_rate": row["report__upload_rate"] if is_fresh else 0,
-        "tuning_in_progress": row["tuning_in_progress"],
-        "alarms": _alarms(row, legs),
+        "note": row["note"],
+        "circuit_id": row["circuit_id"],
+        "product": row["product"],
+        "proof_of_concept": row["proof_of_concept"],
+        "hostname": hostname(space_name=row["space__name"], node_name=name),
     }
 
 
@@ -210,17 +193,17 @@ def _alarms(row: dict[str, Any], legs: Iterable[Shown]) -> list[Shown]:
     return own + [{**alarm, "leg": leg["url"]} for leg in legs for alarm in leg["alarms"]]
 
 
-def _status(last_connected: datetime | None, legs: Iterable[Shown]) -> str:
+def _status(bonder_status: str, legs: Iterable[Shown]) -> str:
     """A bond is up while a leg carries customer traffic (02-bonds.md, 1.4)."""
-    if last_connected is None:
+    if bonder_status == "unknown":
         return "unknown"
-    carries = (leg["state"] in CARRYING and leg["link_mode"] == LinkMode.ACTIVE for leg in legs)
+    carries = (leg["state"] in CARRYING and leg["link_mode"] == ACTIVE for leg in legs)
     return "up" if any(carries) else "down"
 
 
 def _aggregators(row: dict[str, Any], links: Links) -> Shown:
     lower = row["tunnel_number"]
-    bonder_ip = str(IPv4Address(lower))
+    bonder_ip = values.ipv4(lower)
     return {
         "aggregator": links.to("aggregators", row["aggregator_id"]),
         "secondary_aggregator": links.or_null("aggregators", row["secondary_aggregator_id"]),
@@ -228,5 +211,5 @@ def _aggregators(row: dict[str, Any], links: Links) -> Shown:
         "qos_profile": links.or_null("qos", row["qos_profile_id"]),
         "tunnel_subnet": f"{bonder_ip}/31",
         "tunnel_bonder_ip": bonder_ip,
-        "tunnel_aggregator_ip": str(IPv4Address(lower + 1)),
+        "tunnel_aggregator_ip": values.ipv4(lower + 1),
     }

@@ -12,7 +12,7 @@ from openbond.server.bonds import selectors, services
 from openbond.server.bonds.models import Bond
 
 from .bond_body import DISTRIBUTIONS, SECURITIES, BondBody
-from .bond_objects import Showing, bond_objects
+from .bond_objects import bond_objects
 from .nodes import STATUSES
 
 LISTING = lists.Listing(
@@ -79,10 +79,7 @@ class BondRows(Collection[Bond]):
         }
 
     def present(self, rows: QuerySet[Bond]) -> list[Shown]:
-        showing = Showing(
-            self.links, now=self.now, timeout_seconds=self.status_timeout, since=self.fresh_since
-        )
-        return bond_objects(rows, showing)
+        return bond_objects(rows, self.links, since=self.fresh_since)
 
 
 class Bonds(BondRows, Resource[Bond]):

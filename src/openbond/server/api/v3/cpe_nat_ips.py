@@ -59,7 +59,7 @@ class CpeNatIps(Resource[CpeNatIP]):
         return selectors.cpe_nat_ips_visible_to(self.viewer).filter(bond=self.bond)
 
     def present(self, rows: QuerySet[CpeNatIP]) -> list[Shown]:
-        networks = selectors.connected_networks(self.bond.pk)
+        networks = selectors.connected_edges(self.bond.pk)
         return [
             cpe_nat_ip(row, self.links, networks)
             for row in rows.values(*CPE_NAT_IP_COLUMNS, **TIMES)

@@ -1,6 +1,5 @@
 """How legs look: the generic object, and what each type adds (03-legs.md)."""
 
-from datetime import datetime
 from typing import Any
 
 from openbond.server.api import values
@@ -13,6 +12,8 @@ from openbond.server.system.secrets import unseal
 from openbond.server.system.shown_times import shown_times
 from openbond.wire.states import LegType, LinkMode
 
+# Plain strings: a page compares hundreds.
+STATIC, OFFLINE = LegType.STATIC.value, LinkMode.OFFLINE.value
 TIMES = shown_times("created", "modified")
 COLUMNS = [
     "id",
@@ -31,10 +32,6 @@ COLUMNS = [
     "up_kbps",
     "tunnel_port",
     "note",
-    "report__bonder_state",
-    "report__bonder_reported",
-    "report__aggregator_state",
-    "report__aggregator_reported",
     "report__interface",
     "report__ip",
     "report__prefix",
@@ -60,12 +57,16 @@ TYPE_COLUMNS = {
 }
 
 
-def generic_leg(row: dict[str, Any], links: Links, *, since: datetime) -> Shown:
-    """Return the fields that every leg has; `url` is that of its type.
-
-    Reports from before `since` are too old to count.
-    """
-    state, bonder_state, aggregator_state = _states(row, since)
+def generic_leg(row: dict[str, Any], links: Links) -> Shown:
+    """Return the fields that every leg has, of a row with `fresh_states`; `url` is of its type."""
+    state, bonder_state, aggregator_state = shown_states(
+        is_offline=row["link_mode"] == OFFLINE,
+        bonder=row["fresh_bonder_state"],
+        aggregator=row["fresh_aggregator_state"],
+    )
+    # A static leg has the address it was given, any other the one it was lent.
+    is_static = row["type"] == STATIC
+    prefix = row["prefix"] if is_static else row["report__prefix"]
     return {
         "id": row["id"],
         "url": links.leg(row["bond_id"], row["type"], row["id"]),
@@ -80,7 +81,9 @@ def generic_leg(row: dict[str, Any], links: Links, *, since: datetime) -> Shown:
         "interface_mac": row["interface_mac"],
         "interface_mtu": row["interface_mtu"],
         "interface_mode": row["interface_mode"],
-        **_address(row),
+        "ip": row["ip"] if is_static else row["report__ip"],
+        "netmask": values.netmask_or_null(prefix),
+        "gateway": row["gateway"] if is_static else row["report__gateway"],
         "down_speed": values.mbit(row["down_kbps"]),
         "up_speed": values.mbit(row["up_kbps"]),
         "adapted_down_speed": values.mbit_or_null(row["report__adapted_down_kbps"]),
@@ -94,28 +97,9 @@ def generic_leg(row: dict[str, Any], links: Links, *, since: datetime) -> Shown:
     }
 
 
-def typed_leg(row: dict[str, Any], links: Links, viewer: Viewer, *, since: datetime) -> Shown:
+def typed_leg(row: dict[str, Any], links: Links, viewer: Viewer) -> Shown:
     """Return the fields of a leg with those of its type."""
-    return generic_leg(row, links, since=since) | OF_TYPE[LegType(row["type"])](row, links, viewer)
-
-
-def _states(row: dict[str, Any], since: datetime) -> tuple[str, str, str]:
-    bonder, aggregator = row["report__bonder_reported"], row["report__aggregator_reported"]
-    return shown_states(
-        is_offline=row["link_mode"] == LinkMode.OFFLINE,
-        bonder=row["report__bonder_state"] if bonder and bonder >= since else None,
-        aggregator=row["report__aggregator_state"] if aggregator and aggregator >= since else None,
-    )
-
-
-def _address(row: dict[str, Any]) -> Shown:
-    """A static leg has the address it was given, any other the one it was lent."""
-    source = "" if row["type"] == LegType.STATIC else "report__"
-    return {
-        "ip": row[f"{source}ip"],
-        "netmask": values.netmask_or_null(row[f"{source}prefix"]),
-        "gateway": row[f"{source}gateway"],
-    }
+    return generic_leg(row, links) | OF_TYPE[LegType(row["type"])](row, links, viewer)
 
 
 def _mtu(down: int | None, up: int | None) -> int:

@@ -92,10 +92,8 @@ class Legs(LegActions):
         }
 
     def present(self, rows: QuerySet[Leg]) -> list[Shown]:
-        return [
-            generic_leg(row, self.links, since=self.fresh_since)
-            for row in rows.values(*COLUMNS, **TIMES)
-        ]
+        fresh = selectors.fresh_states(since=self.fresh_since)
+        return [generic_leg(row, self.links) for row in rows.values(*COLUMNS, **TIMES, **fresh)]
 
     def hidden(self, row: Leg) -> Shown:
         return {"password": row.sealed_password}
@@ -111,8 +109,9 @@ class TypedLegs(Legs, Resource[Leg]):
         return [self.type]
 
     def present(self, rows: QuerySet[Leg]) -> list[Shown]:
-        columns = rows.values(*COLUMNS, *TYPE_COLUMNS[self.type], **TIMES)
-        return [typed_leg(row, self.links, self.viewer, since=self.fresh_since) for row in columns]
+        fresh = selectors.fresh_states(since=self.fresh_since)
+        columns = rows.values(*COLUMNS, *TYPE_COLUMNS[self.type], **TIMES, **fresh)
+        return [typed_leg(row, self.links, self.viewer) for row in columns]
 
     def make(self, given: dict[str, Any]) -> Leg:
         return services.create_leg(

@@ -142,8 +142,7 @@ class Nodes(ReadOnlyResource[Node]):
 
 def derived(view: Door) -> dict[str, Expression]:
     """Return the status of nodes as an expression."""
-    timeout = view.status_timeout
-    return {"status": selectors.status_of_node(now=view.now, timeout_seconds=timeout)}
+    return {"status": selectors.status_of_node(since=view.fresh_since)}
 
 
 def node(row: dict[str, Any], view: Door, *, path: str) -> Shown:

@@ -6,8 +6,7 @@ from typing import Any
 from openbond.server.api import values
 from openbond.server.api.links import Links
 from openbond.server.api.resource import Shown
-from openbond.server.bonds.rules.routing import Connected, serving_network
-from openbond.server.system.addresses import Network
+from openbond.server.bonds.rules.routing import Edges, serving_prefix
 from openbond.server.system.shown_times import shown_times
 
 TIMES = shown_times("created", "modified")
@@ -28,6 +27,7 @@ CPE_NAT_IP_COLUMNS = [
     "bond_id",
     "ip",
     "dest_nat_ip",
+    "dest_nat_ip_key",
     "enabled",
     "note",
 ]
@@ -62,16 +62,16 @@ def connected_ip(row: dict[str, Any], links: Links) -> Shown:
     }
 
 
-def cpe_nat_ip(row: dict[str, Any], links: Links, connected_ips: Iterable[Connected]) -> Shown:
-    """`connected_ips` are those of the bond: the netmask shown is that of the network served."""
-    network = serving_network(row["dest_nat_ip"], connected_ips)
+def cpe_nat_ip(row: dict[str, Any], links: Links, networks: Iterable[Edges]) -> Shown:
+    """`networks` are the connected ones of the bond; the netmask shown is of the one served."""
+    prefix = serving_prefix(row["dest_nat_ip_key"], networks)
     return {
         "id": row["id"],
         "url": links.bond(row["bond_id"], "cpe_nat_ips", row["id"]),
         "bond": links.to("bonds", row["bond_id"]),
         "ip": row["ip"],
         "dest_nat_ip": row["dest_nat_ip"],
-        "dest_nat_netmask": _dotted(network),
+        "dest_nat_netmask": _dotted(prefix),
         "enabled": row["enabled"],
         "note": row["note"],
         "created": row["shown_created"],
@@ -98,6 +98,6 @@ def route(row: dict[str, Any], links: Links) -> Shown:
     }
 
 
-def _dotted(network: Network | None) -> str:
+def _dotted(prefix: int | None) -> str:
     # A destination that lost its connected network cannot be made (R7); /32 says "itself alone".
-    return values.netmask(network.prefixlen if network else 32)
+    return values.netmask(32 if prefix is None else prefix)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from typing import NamedTuple
 
 from openbond.server.system.addresses import (
     Address,
@@ -40,6 +41,14 @@ class Connected:
     interface: str
     ip: Address
     network: Network
+
+
+class Edges(NamedTuple):
+    """A connected network by the keys of its first and last address, and its prefix length."""
+
+    first: bytes
+    last: bytes
+    prefix: int
 
 
 def connected(*, interface: str, ip: str, prefix: int) -> Connected:
@@ -97,6 +106,11 @@ def serving_network(address: str, connected_ips: Iterable[Connected]) -> Network
     target = ip_address(address)
     holding = [one.network for one in connected_ips if target in one.network]
     return max(holding, key=lambda network: network.prefixlen, default=None)
+
+
+def serving_prefix(key: bytes, networks: Iterable[Edges]) -> int | None:
+    """Return the prefix length of `serving_network`, from keys alone: lists show thousands."""
+    return max((one.prefix for one in networks if one.first <= key <= one.last), default=None)
 
 
 def overlaps_other_interface(own: Connected, others: Iterable[Connected]) -> bool:

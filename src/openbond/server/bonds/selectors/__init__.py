@@ -8,9 +8,18 @@ from .bonds import (
     rate_of_bond,
     with_rates,
 )
-from .parts import Parts, bond_count, bond_counts, parts_of_bonds
+from .parts import (
+    bond_count,
+    bond_counts,
+    bonds_by_id,
+    connected_ips_of_bonds,
+    cpe_nat_ips_of_bonds,
+    legs_of_bonds,
+    routes_of_bonds,
+)
 from .related import related_object_counts
 from .routing import (
+    connected_edges,
     connected_ips_visible_to,
     connected_networks,
     cpe_nat_ips_visible_to,
@@ -18,6 +27,7 @@ from .routing import (
 )
 from .shown import shown_column, shown_mtu
 from .states import (
+    fresh_states,
     leg_states,
     state_of_end,
     state_of_leg,
@@ -29,22 +39,27 @@ from .states import (
 from .statistics import bond_statistics, leg_statistics
 
 __all__ = [
-    "Parts",
     "bond_count",
     "bond_counts",
     "bond_statistics",
+    "bonds_by_id",
     "bonds_in_reach",
     "bonds_visible_to",
+    "connected_edges",
+    "connected_ips_of_bonds",
     "connected_ips_visible_to",
     "connected_networks",
+    "cpe_nat_ips_of_bonds",
     "cpe_nat_ips_visible_to",
+    "fresh_states",
     "leg_states",
     "leg_statistics",
+    "legs_of_bonds",
     "legs_visible_to",
     "mobile_provider_profiles_visible_to",
-    "parts_of_bonds",
     "rate_of_bond",
     "related_object_counts",
+    "routes_of_bonds",
     "routes_visible_to",
     "shown_column",
     "shown_mtu",

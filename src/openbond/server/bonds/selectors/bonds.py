@@ -6,6 +6,7 @@ from django.db.models import BigIntegerField, Case, Count, F, QuerySet, Value, W
 
 from openbond.server.bonds.models import Bond, Leg, MobileProviderProfile
 from openbond.server.spaces.viewer import Viewer
+from openbond.server.system.prepared import Given
 
 
 def bonds_visible_to(viewer: Viewer) -> QuerySet[Bond]:
@@ -35,7 +36,7 @@ def mobile_provider_profiles_visible_to(viewer: Viewer) -> QuerySet[MobileProvid
     )
 
 
-def rate_of_bond(direction: str, *, since: datetime) -> Case:
+def rate_of_bond(direction: str, *, since: datetime | Given) -> Case:
     """Return the expression of a bond's `download` or `upload` rate in bit/s: 0 without a fresh
     report since then."""
     return Case(

@@ -3,36 +3,38 @@
 Callers have found the bonds through their viewer; what belongs to a bond is seen with it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from django.db.models import BigIntegerField, Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from openbond.server.bonds.models import ConnectedIP, CpeNatIP, Leg, Route
+from openbond.server.bonds.models import Bond, ConnectedIP, CpeNatIP, Leg, Route
 from openbond.server.spaces.viewer import Viewer
+from openbond.server.system.prepared import Among
 
 from .bonds import bonds_in_reach
 
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Legs and routing objects of some bonds, each by id."""
-
-    legs: QuerySet[Leg]
-    connected_ips: QuerySet[ConnectedIP]
-    cpe_nat_ips: QuerySet[CpeNatIP]
-    routes: QuerySet[Route]
+OF_BONDS = Among("bond_id", "bond_ids")
 
 
-def parts_of_bonds(bond_ids: Sequence[int]) -> Parts:
-    """Return the parts of the bonds, none read yet."""
-    return Parts(
-        legs=Leg.objects.filter(bond__in=bond_ids).order_by("id"),
-        connected_ips=ConnectedIP.objects.filter(bond__in=bond_ids).order_by("id"),
-        cpe_nat_ips=CpeNatIP.objects.filter(bond__in=bond_ids).order_by("id"),
-        routes=Route.objects.filter(bond__in=bond_ids).order_by("id"),
-    )
+def bonds_by_id() -> QuerySet[Bond]:
+    """Return the bonds `bond_ids`, which their caller found in his reach; for a prepared read."""
+    return Bond.objects.filter(Among("id", "bond_ids")).order_by()
+
+
+def legs_of_bonds() -> QuerySet[Leg]:
+    """Return the legs of the bonds `bond_ids`, each by id; for a prepared read."""
+    return Leg.objects.filter(OF_BONDS).order_by("id")
+
+
+def connected_ips_of_bonds() -> QuerySet[ConnectedIP]:
+    return ConnectedIP.objects.filter(OF_BONDS).order_by("id")
+
+
+def cpe_nat_ips_of_bonds() -> QuerySet[CpeNatIP]:
+    return CpeNatIP.objects.filter(OF_BONDS).order_by("id")
+
+
+def routes_of_bonds() -> QuerySet[Route]:
+    return Route.objects.filter(OF_BONDS).order_by("id")
 
 
 def bond_counts(viewer: Viewer) -> dict[str, Coalesce]:

@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 
 from openbond.server.bonds.models import ConnectedIP, CpeNatIP, Route
-from openbond.server.bonds.rules.routing import Connected, connected
+from openbond.server.bonds.rules.routing import Connected, Edges, connected
 from openbond.server.spaces.viewer import Viewer
 
 
@@ -23,3 +23,10 @@ def connected_networks(bond_id: int) -> list[Connected]:
     """Return the connected IPs of a bond as the rules see them, enabled or not."""
     rows = ConnectedIP.objects.filter(bond_id=bond_id).values("interface", "ip", "prefix")
     return [connected(**row) for row in rows]
+
+
+def connected_edges(bond_id: int) -> list[Edges]:
+    """Return the networks of the connected IPs of a bond by their edges, enabled or not."""
+    rows = ConnectedIP.objects.filter(bond_id=bond_id)
+    edges = rows.values_list("first", "last", "prefix")
+    return [Edges(first or b"", last or b"", prefix) for first, last, prefix in edges]

@@ -19,6 +19,7 @@ from django.db.models import (
 
 from openbond.server.bonds.models import Bond, Leg
 from openbond.server.bonds.rules.legs import CARRYING, PRECEDENCE
+from openbond.server.system.prepared import Given
 from openbond.server.system.selectors import current_settings
 from openbond.wire.states import LinkMode, ShownState
 
@@ -46,6 +47,16 @@ def state_of_end(end: str, *, since: datetime) -> Case:
         default=Value(ShownState.UNKNOWN.value),
         output_field=CharField(),
     )
+
+
+def fresh_states(*, since: datetime | Given) -> dict[str, Case]:
+    """Return the expressions of what each end freshly reported of a leg; null where too old."""
+    return {
+        f"fresh_{end}_state": Case(
+            When(**{f"report__{end}_reported__gte": since}, then=F(f"report__{end}_state"))
+        )
+        for end in ("bonder", "aggregator")
+    }
 
 
 def with_states(legs: QuerySet[Leg], *, now: datetime, timeout_seconds: int) -> QuerySet[Leg]:

@@ -1,0 +1,90 @@
+"""Reads whose statement never changes: written once by the ORM, from then on only run.
+
+For a statement of thirty columns and joins the ORM takes longer to write it than a database to
+answer it, and longer to look at every value again than to fetch it. So only columns go through here
+that need no second look: numbers, texts, booleans, bytes, and times that the database writes
+(shown_times).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, Expression, F, Field, Func, QuerySet, TextField
+from django.db.models.sql.compiler import SQLCompiler
+
+Statement = tuple[str, list[Any]]
+
+
+class Given(Expression):
+    """A value of a prepared read that is known only when it is run; `name` says which."""
+
+    def __init__(self, name: str, output_field: Field[Any, Any]):
+        super().__init__(output_field=output_field)
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        return "%s", (self,)
+
+    def plain(self, value: object, connection: BaseDatabaseWrapper) -> Any:
+        """Return `value` as the driver of the database takes it."""
+        return self.output_field.get_db_prep_value(value, connection)
+
+
+class Among(Func):
+    """The condition that a column is one of the given ids, as a single value: a JSON array."""
+
+    output_field = BooleanField()
+    arg_joiner = " IN (SELECT value::bigint FROM json_array_elements_text("
+    template = "%(expressions)s::json) AS value)"
+
+    def __init__(self, column: str, ids: str) -> None:
+        super().__init__(F(column), Given(ids, TextField()))
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, Any]:
+        joiner, template = " IN (SELECT value FROM json_each(", "%(expressions)s))"
+        return super().as_sql(compiler, connection, arg_joiner=joiner, template=template, **context)
+
+
+class Prepared:
+    """A read of `columns` and named `expressions` of `rows`, whose values are `Given`."""
+
+    def __init__(
+        self, rows: Callable[[], QuerySet[Any]], *columns: str, **expressions: Expression
+    ) -> None:
+        self._rows = rows
+        self._columns = columns
+        self._expressions = expressions
+        self._names = (*columns, *expressions)
+        self._statements: dict[str, Statement] = {}
+
+    def run(self, **given: object) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries. `given`: each value by the name of its `Given`."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        sql, places = self._statement(connection)
+        values = [
+            place.plain(given[place.name], connection) if isinstance(place, Given) else place
+            for place in places
+        ]
+        names = self._names
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return [dict(zip(names, row, strict=False)) for row in cursor.fetchall()]
+
+    def _statement(self, connection: BaseDatabaseWrapper) -> Statement:
+        # Two threads that write it at once write the same.
+        found = self._statements.get(connection.vendor)
+        if found is None:
+            rows = self._rows().values(*self._columns, **self._expressions)
+            sql, places = rows.query.get_compiler(connection=connection).as_sql()
+            found = self._statements[connection.vendor] = sql, list(places)
+        return found
+
+
+def ids_of(ids: Sequence[int]) -> str:
+    """Return ids as the value of an `Among`."""
+    return json.dumps(ids)
