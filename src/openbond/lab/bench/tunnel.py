@@ -11,9 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from msgspec import Struct
-
 from .pair import LineShape, Pair
+from .rows import Row, Say
 from .traffic import (
     gaps_when_cut,
     iperf_server,
@@ -31,26 +30,7 @@ UNEQUAL = (
 BEST_LEG = 3
 REKEY_EVERY = 5.0  # seconds
 
-Say = Callable[[str], None]
 Measured = TypeVar("Measured")
-
-
-class Row(Struct, frozen=True, kw_only=True):
-    """One line of the table. `value` in `unit`; the bar is kept when it is not below `least`, or
-    not above `most`.
-    """
-
-    name: str
-    value: float
-    unit: str
-    least: float | None = None
-    most: float | None = None
-    detail: str = ""
-
-    @property
-    def is_kept(self) -> bool:
-        above = self.least is None or self.value >= self.least
-        return above and (self.most is None or self.value <= self.most)
 
 
 class Bench:
