@@ -23,8 +23,14 @@ from .tunnel import Bench
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-TOOLS = {"ip": "iproute2", "tc": "iproute2", "ss": "iproute2", "iperf3": "iperf3"}
-PARTS = ("plain", "bundles", "sum", "cut")
+TOOLS = {
+    "ip": "iproute2",
+    "tc": "iproute2",
+    "ss": "iproute2",
+    "iperf3": "iperf3",
+    "ping": "iputils-ping",
+}
+PARTS = ("plain", "bundles", "sum", "ping", "cut")
 
 
 @app.callback()
@@ -37,7 +43,7 @@ def tunnel(
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
     rounds: Annotated[int, typer.Option(help="Turns of each comparison.", min=1, max=20)] = 3,
     seconds: Annotated[float, typer.Option(help="Length of one turn.", min=1, max=60)] = 4.0,
-    only: Annotated[str, typer.Option(help="One part: plain, bundles, sum or cut.")] = "",
+    only: Annotated[str, typer.Option(help="One part: plain, bundles, sum, ping or cut.")] = "",
 ) -> None:
     """Measure the tunnel over lines of its own, in about two minutes; nothing is left behind."""
     if only and only not in PARTS:
@@ -47,7 +53,13 @@ def tunnel(
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
         made = Bench(Path(place), say=status.update, rounds=rounds, seconds=seconds)
-        measures = (made.against_plain, made.against_bundles, made.share_of_sum, made.cut_leg)
+        measures = (
+            made.against_plain,
+            made.against_bundles,
+            made.share_of_sum,
+            made.ping_under_load,
+            made.cut_leg,
+        )
         for name, measure in zip(PARTS, measures, strict=True):
             if only in ("", name):
                 rows += _measured(measure, console)

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TypeVar
 
 from .pair import LineShape, Pair
+from .ping import ping_under_load
 from .rows import Row, Say
 from .traffic import (
     gaps_when_cut,
@@ -83,6 +84,28 @@ class Bench:
                         detail=f"{reached:.1f} of {total:.0f} Mbit/s",
                     )
                 )
+        return rows
+
+    def ping_under_load(self) -> list[Row]:
+        """One TCP flow fills the unequal legs: what it adds to a ping, and what it reaches."""
+        total = sum(line.mbps or 0.0 for line in UNEQUAL)
+        rows = []
+        with self._pair("ping", UNEQUAL) as pair:
+            for is_down in (False, True):
+                way = "down" if is_down else "up"
+                self._say(f"ping under one TCP flow {way}")
+                found = ping_under_load(pair, self._directory, is_down=is_down)
+                added, share = f"ping under load, {way}", f"throughput meanwhile, {way}"
+                rows += [
+                    Row(name=added, value=found.added, unit="ms", most=20, detail=found.words),
+                    Row(
+                        name=share,
+                        value=found.mbps / total,
+                        unit="of the sum",
+                        least=0.90,
+                        detail=f"{found.mbps:.1f} of {total:.0f} Mbit/s",
+                    ),
+                ]
         return rows
 
     def cut_leg(self) -> list[Row]:
