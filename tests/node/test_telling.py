@@ -145,7 +145,7 @@ def test_status_reads_aloud() -> None:
                 state=ShownState.UP,
                 ip="192.0.2.2",
                 rtt_us=20_500,
-                spill_reason="adds 90 ms",
+                spill_reason="spill only, adds 90 ms",
             ),
             LegFacts(bond_id=7, leg_id=22, state=ShownState.DOWN),
         ],
@@ -158,7 +158,7 @@ def test_status_reads_aloud() -> None:
         "revision  4 (trying 5)\n"
         "server    192.0.2.1:8443, last answer 2 s ago\n"
         "reports   3 wait for the server\n"
-        "leg 21    up           192.0.2.2        rtt 20.5 ms spill only: adds 90 ms\n"
+        "leg 21    up           192.0.2.2        rtt 20.5 ms spill only, adds 90 ms\n"
         "leg 22    down         no address\n"
         "warning   leg 22: no lease yet\n"
         "failure   bond 7: add device tun7: refused\n"

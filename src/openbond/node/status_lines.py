@@ -36,5 +36,5 @@ def _leg(leg: LegFacts) -> str:
     if leg.rtt_us is not None:
         words.append(f"rtt {leg.rtt_us / 1000:.1f} ms")
     if leg.spill_reason:
-        words.append(f"spill only: {leg.spill_reason}")
+        words.append(leg.spill_reason)
     return " ".join(words).rstrip()

@@ -37,12 +37,21 @@ class Spill:
         by_use: dict[Use, list[LegQueue]] = {use: [] for use in Use}
         for leg in eligible:
             by_use[uses.get(leg.id, Use.FULL)].append(leg)
+        had_flows = bool(self._flows)
         self._full, self._overflow, self._flows = by_use.values()
+        if self._flows and not had_flows:
+            # Flows that run already are not known yet: see them before one can be new.
+            self._long_since = inf
         if not self._full:  # the best leg is gone and the guards were not asked since
             self._full, self._overflow, self._flows = list(eligible), [], []
         self._kept = {flow: leg for flow, leg in self._kept.items() if leg in self._flows}
         if not self._flows:
             self._seen.clear()
+
+    @property
+    def full(self) -> Sequence[LegQueue]:
+        """The full legs."""
+        return self._full
 
     def look(self, now: float) -> None:
         """See how long the full legs' queues are; once a turn, before parcels are given away."""
