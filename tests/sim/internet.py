@@ -8,7 +8,7 @@ and may be cut. All dice are seeded: the same inputs give the same outputs.
 """
 
 import heapq
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -28,6 +28,7 @@ from openbond.tunnel.settings import (
     Security,
 )
 from tests.tunnel.keys import AGGREGATOR_PRIVATE, BONDER_PRIVATE, SECRET, public_of
+from tests.tunnel.pair import DATA
 
 SITE, FAR = Role.BONDER, Role.AGGREGATOR
 OTHER = {SITE: FAR, FAR: SITE}
@@ -118,9 +119,10 @@ class Internet:
         self.events: dict[Role, list[Event]] = {SITE: [], FAR: []}
         self.delivered: dict[Role, list[tuple[float, bytes]]] = {SITE: [], FAR: []}
         self.carried: Counter[tuple[Role, int]] = Counter()  # sending end, leg: outer octets
+        self.data: Counter[tuple[Role, int]] = Counter()  # the same, of customers' packets only
         self._arrivals: list[Arrival] = []
         self._order = count()
-        self._to_send: dict[Role, deque[tuple[float, bytes]]] = {SITE: deque(), FAR: deque()}
+        self._to_send: dict[Role, list[tuple[float, int, bytes]]] = {SITE: [], FAR: []}
         self.bonds = {role: self._bond(role, settings(role, *legs)) for role in (SITE, FAR)}
         for leg_id in lines:
             self.bonds[SITE].on_leg_ready(leg_id, ("192.0.2.9", 2000 + leg_id), self.now)
@@ -136,7 +138,8 @@ class Internet:
 
     def send(self, role: Role, packet: bytes, *, at: float | None = None) -> None:
         """Have a customer's packet (or super-packet) read from the TUN device of one end."""
-        self._to_send[role].append((self.now if at is None else at, packet))
+        moment = self.now if at is None else at
+        heapq.heappush(self._to_send[role], (moment, next(self._order), packet))
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -165,7 +168,7 @@ class Internet:
             )
         reads = []
         while waiting and waiting[0][0] <= self.now:
-            reads.append(waiting.popleft()[1])
+            reads.append(heapq.heappop(waiting)[2])
         if reads:
             bond.receive_packets(reads, self.now)
         bond.handle_timer(self.now)
@@ -181,6 +184,8 @@ class Internet:
     def _carry(self, role: Role, leg_id: int, datagram: bytes) -> None:
         line, size = self.lines[leg_id], len(datagram) + OUTER_IPV4
         self.carried[role, leg_id] += size
+        if datagram[0] in DATA:
+            self.data[role, leg_id] += size
         if role in line.cut_ways or self.dice.random() < line.loss:
             return
         free_at = max(line.free_at.get(role, 0.0), self.now)

@@ -11,40 +11,9 @@ from hypothesis import strategies as st
 from openbond.tunnel.events import InnerMtuChanged, LegStateChanged
 from openbond.tunnel.packets import flow_of
 from openbond.tunnel.settings import Distribution, Role, Security
-from tests.sim.internet import FAR, SITE, Internet, Line, bond_settings, inner
+from tests.sim.internet import FAR, SITE, Line, bond_settings
+from tests.sim.traffic import READY, numbered, numbers, shares, stream, up
 from tests.tunnel.inner import kernel_packets, plain_read, small_udp, super_tcp, tcp_packet
-
-READY = 6.0  # seconds until the legs have been tested and are up
-
-
-def up(lines: dict[int, Line], **more: object) -> Internet:
-    internet = Internet(lines, **more)  # type: ignore[arg-type]
-    internet.run(READY)
-    return internet
-
-
-def stream(internet: Internet, role: Role, *, mbps: float, seconds: float, size: int = 1200) -> int:
-    """Send packets of one flow at a rate; return how many."""
-    number = int(mbps * 1e6 * seconds / 8 / size)
-    for n in range(number):
-        at = internet.now + n * seconds / number
-        internet.send(role, plain_read(numbered(n, size)), at=at)
-    return number
-
-
-def numbered(number: int, size: int = 1200) -> bytes:
-    packet = bytearray(tcp_packet(size - 40))
-    packet[24:28] = number.to_bytes(4, "big")  # where TCP has its sequence
-    return bytes(packet)
-
-
-def numbers(packets: list[bytes]) -> list[int]:
-    return [int.from_bytes(inner(packet)[24:28], "big") for packet in packets]
-
-
-def shares(internet: Internet, role: Role, before: Counter[tuple[Role, int]]) -> dict[int, float]:
-    carried = {leg: internet.carried[role, leg] - before[role, leg] for leg in internet.lines}
-    return {leg: octets / sum(carried.values()) for leg, octets in carried.items()}
 
 
 @pytest.mark.parametrize("security", list(Security))

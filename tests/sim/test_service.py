@@ -6,7 +6,7 @@ import pytest
 
 from openbond.tunnel.settings import BondSettings, LegSettings, Role, Security
 from tests.sim.internet import FAR, SITE, Internet, Line, bond_settings, inner
-from tests.sim.test_bond import numbers, stream, up
+from tests.sim.traffic import numbers, stream, up
 from tests.tunnel.inner import plain_read
 from tests.tunnel.test_compression import text_packet
 
