@@ -8,7 +8,7 @@ import pytest
 from openbond.tunnel.leg_queue import LegQueue
 from openbond.tunnel.messages import OUTER_IPV4, PACKET_HEADER, TAG_SIZE, Type
 from openbond.tunnel.pacer import Pacer
-from openbond.tunnel.parcels import Parcel
+from openbond.tunnel.parcels import BULK_LANE, Parcel
 from openbond.tunnel.repair import Outbox
 from openbond.tunnel.scheduler import (
     QUANTUM,
@@ -118,7 +118,7 @@ def test_a_leg_with_speed_0_or_a_full_queue_has_no_room() -> None:
     for _ in range(30):
         full.enqueue(packet())
 
-    assert with_room([barred, full, free], 0.020, 0.0) == [free]
+    assert with_room([barred, full, free], BULK_LANE, 0.0) == [free]
 
 
 # -- pacing ---------------------------------------------------------------------------------------

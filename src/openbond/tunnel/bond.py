@@ -73,7 +73,11 @@ class Bond:
         self._order = Order()
         self._joiner = Joiner(has_vnet_header=has_vnet_header, joins_udp=joins_udp)
         self._outbound = Outbound(
-            settings, seed=epoch * SEED_STEP, has_vnet_header=has_vnet_header, bundles=bundles
+            settings,
+            seed=epoch * SEED_STEP,
+            has_vnet_header=has_vnet_header,
+            bundles=bundles,
+            now=now,
         )
         self._queues: dict[int, LegQueue] = {}
         self._inbounds: dict[int, Inbound] = {}
@@ -142,7 +146,7 @@ class Bond:
         """
         self._legs.reconfigure(settings, now)
         self.settings = settings
-        self._outbound.reconfigure(settings)
+        self._outbound.reconfigure(settings, now)
         self._take_legs(now)
         self._attend_at = now
 
@@ -198,6 +202,8 @@ class Bond:
                 "inner_received_octets": self._received_octets,
                 "held": self._order.held,
                 "duplicates": self._order.duplicates,
+                "copies": self._outbound.copies,
+                "ecn_marked": self._outbound.marked,
                 DROPPED + "malformed": self._joiner.malformed,
                 **{DROPPED + why: count for why, count in self._outbound.drops.items()},
             },
@@ -238,7 +244,7 @@ class Bond:
         self._look_at = now + (LOOK_EVERY if self._is_busy else LOOK_IDLE)
         self._is_busy = False
         for queue in self._queues.values():
-            queue.pacer.bps = queue.end.speed_in_force
+            queue.pacer.bps = queue.end.speed_in_force * (1 - self.settings.qos.margin)
         before = self._eligible
         self._eligible = [self._queues[end.id] for end in self._legs.eligible(now)]
         if self._eligible == before:

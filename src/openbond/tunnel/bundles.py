@@ -58,7 +58,15 @@ def unbundled(parcel: Parcel) -> list[Parcel]:
     """Return the entries of a bundle as parcels of their own; anything else as it is."""
     if parcel.kind is not Type.BUNDLE:
         return [parcel]
-    return [_single(*entry, parcel.flags) for entry in _entries(parcel.body)]
+    singles = [_single(*entry, parcel.flags) for entry in _entries(parcel.body)]
+    for single in singles:
+        single.lane = parcel.lane
+    return singles
+
+
+def kind_of(packet: Parcel) -> int:
+    """Return as what a PACKET stands in a bundle."""
+    return BUNDLED_COMPRESSED if packet.flags & FLAG_COMPRESSED else 0
 
 
 def _single(kind: int, flow: int, number: int, content: bytes, flags: int) -> Parcel:

@@ -20,5 +20,7 @@ BOND_COUNTERS = (
     "inner_received_octets",
     "held",  # packets that had to wait for an earlier one
     "duplicates",
+    "copies",  # datagrams of duplicate mode beyond the first of each
+    "ecn_marked",  # marked "congestion experienced" where others were dropped (`queue_full`)
 )
 DROPPED = "dropped_"

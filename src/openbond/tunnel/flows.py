@@ -24,3 +24,7 @@ class FlowNumbers:
         first = self._next.get(flow, self._start)
         self._next[flow] = (first + count) % SEQUENCES
         return first
+
+    def give_back(self, flow: int, count: int) -> None:
+        """Take back the newest `count` numbers of the flow: what had them will not be sent."""
+        self._next[flow] = (self._next[flow] - count) % SEQUENCES

@@ -15,6 +15,7 @@ from .bundles import item_of, unpack
 from .compression import expand
 from .cookies import Address
 from .drops import Drop
+from .flows import UNORDERED
 from .join import LOST, Item
 from .keypair import NONCE_SIZE, Keypair
 from .leg_end import LegEnd
@@ -22,6 +23,7 @@ from .messages import (
     BUNDLED_COMPRESSED,
     BUNDLED_TRAIN,
     FLAG_COMPRESSED,
+    FLAG_COPY,
     HEADER,
     PACKET_HEADER,
     SEGMENT_HEADER,
@@ -183,22 +185,37 @@ class Inbound:
             return
         self._accept(keypair, number, 1, source, now)
         if kind == _BUNDLE:
-            self._hand_over_bundle(body, now)
+            self._hand_over_bundle(body, flags, now)
             return
         _, _, _, _, flow, sequence = PACKET_HEADER.unpack_from(datagram)
         item = item_of(BUNDLED_TRAIN if kind == _TRAIN else _entry_kind(flags), body)
+        self._hand_over(flow, sequence, item, flags, now)
+
+    def _hand_over(
+        self, flow: int, sequence: int, item: Item | Drop, flags: int, now: float
+    ) -> None:
         if isinstance(item, Drop):
             self.drops[item] += 1
-        else:
+        elif not flags & FLAG_COPY or self._is_first_copy(flow, sequence):
             self._order.receive_run(flow, sequence, (item,), self._end.id, now)
 
-    def _hand_over_bundle(self, body: bytes, now: float) -> None:
+    def _hand_over_bundle(self, body: bytes, flags: int, now: float) -> None:
         found = unpack(body)
         receive_run, leg_id = self._order.receive_run, self._end.id
         for flow, first, items in found.runs:
+            if flags & FLAG_COPY and flow == UNORDERED:
+                items = [
+                    item
+                    for number, item in enumerate(items, first)
+                    if self._is_first_copy(flow, number)
+                ]
             receive_run(flow, first, items, leg_id, now)
         for reason in found.drops:
             self.drops[reason] += 1
+
+    def _is_first_copy(self, flow: int, sequence: int) -> bool:
+        """Say whether a copy is to be handed on; those of ordered flows are told apart by that."""
+        return flow != UNORDERED or self._order.is_first_copy(sequence)
 
     def _accept(
         self, keypair: Keypair, first: int, count: int, source: Address, now: float

@@ -1,8 +1,8 @@
 """What waits for a leg: datagrams alike, not sealed yet, cut from one read of the TUN device.
 
-A parcel is a super-packet (many SEGMENTs), one PACKET, one TRAIN, or one BUNDLE. It is never
-changed: to give a leg some of its datagrams it is split in two, and a lost one is sent again as a
-part of it.
+A parcel is a super-packet (many SEGMENTs), one PACKET, one TRAIN, or one BUNDLE. To give a leg some
+of its datagrams it is split in two, and a lost one is sent again as a part of it. What a leg was
+given is never changed; what still waits for its class may get other flow sequences and its lane.
 """
 
 from .flows import SEQUENCES
@@ -11,6 +11,9 @@ from .messages import FLAG_COMPRESSED, OUTER_IPV4, PACKET_HEADER, SEGMENT_HEADER
 # Outer IPv4 and UDP headers, and a tag: what the model of a leg's queue counts per datagram on top
 # of header and body. The pacer charges what was really sent.
 _OUTER = OUTER_IPV4 + TAG_SIZE
+
+# A class has two lanes in a leg's queue, one for sparse flows and one for the rest; class 0 these.
+SPARSE_LANE, BULK_LANE = 0, 1
 
 
 class Parcel:
@@ -21,7 +24,7 @@ class Parcel:
     with every slice and `begin` to `end` is still to go, `step` bytes a datagram; `origin` is where
     its payload begins. `octets` is what all its datagrams measure on the wire, about; `flags` are
     those of its datagrams. A compressed SEGMENT is one datagram: `body` is what headers and slice
-    became, `begin` is where the slice was.
+    became, `begin` is where the slice was. `lane` is where it waits on a leg (leg_queue.py).
     """
 
     __slots__ = (
@@ -35,6 +38,7 @@ class Parcel:
         "inner_octets",
         "is_repair",
         "kind",
+        "lane",
         "octets",
         "origin",
         "sequence",
@@ -56,6 +60,7 @@ class Parcel:
         is_repair: bool = False,
         flags: int = 0,
         inner_octets: int = 0,
+        lane: int = BULK_LANE,
     ) -> None:
         self.kind = kind
         self.flow = flow
@@ -68,6 +73,7 @@ class Parcel:
         self.step = step
         self.is_repair = is_repair
         self.flags = flags
+        self.lane = lane
         self.inner_octets = inner_octets or end - begin + len(headers) or len(body)
         if kind is Type.SEGMENT and not flags & FLAG_COMPRESSED:
             self.count = -(-(end - begin) // step)
@@ -94,6 +100,7 @@ class Parcel:
             step=self.step,
             is_repair=is_repair,
             flags=self.flags,
+            lane=self.lane,
         )
 
     def _copy(self, *, is_repair: bool) -> "Parcel":
@@ -110,6 +117,7 @@ class Parcel:
             is_repair=is_repair,
             flags=self.flags,
             inner_octets=self.inner_octets,
+            lane=self.lane,
         )
 
     def split(self, count: int) -> tuple["Parcel", "Parcel | None"]:

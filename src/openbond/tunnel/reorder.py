@@ -26,6 +26,7 @@ EARLY_START = 256
 SKIPPED_MOST = 8192
 FLOWS_MOST = 8192
 FLOW_IDLE = 10.0
+COPIES_MOST = 4096
 
 _HALF = SEQUENCES // 2
 
@@ -59,6 +60,7 @@ class Order:
         self._flows: dict[int, _Flow] = {}
         self._arrivals: deque[tuple[float, _Flow, int]] = deque()  # of held ones, oldest first
         self._octets = 0
+        self._copies: dict[int, None] = {}  # numbers of copies without order; oldest first
         self._ready: list[Item] = []
 
     def set_hold(self, hold: float, *, live: Collection[int], waits_for_repair: bool) -> None:
@@ -86,6 +88,16 @@ class Order:
             self._receive_unordered(state, first, items, leg, now)
         if state.held:
             self._settle(state, now)
+
+    def is_first_copy(self, number: int) -> bool:
+        """Say whether a copy of a packet without order is the first to come (behaviour 2.14)."""
+        if number in self._copies:
+            self.duplicates += 1
+            return False
+        self._copies[number] = None
+        if len(self._copies) > COPIES_MOST:
+            del self._copies[next(iter(self._copies))]
+        return True
 
     def take_ready(self) -> list[Item]:
         """Return what may be handed on, in order."""

@@ -9,6 +9,7 @@ from collections import deque
 from typing import NamedTuple
 
 from .hearing import Gap, Hearing
+from .messages import FLAG_COPY
 from .parcels import Parcel
 
 ROOM = 8 * 2**20  # bytes per bond
@@ -39,8 +40,8 @@ class Outbox:
         self._keep, self._room = keep, room
 
     def on_sent(self, session: int, first: int, parcel: Parcel, now: float) -> None:
-        """Remember a parcel that left by this leg; a repair is not repaired again."""
-        if parcel.is_repair or not self._keep:
+        """Remember a parcel that left by this leg; a repair is not repaired again, nor a copy."""
+        if parcel.is_repair or parcel.flags & FLAG_COPY or not self._keep:
             return
         self._sent.append(Sent(session, first, parcel, now))
         self._octets += parcel.octets

@@ -39,11 +39,11 @@ class EarliestArrival:
         self._stays = 0.0  # seconds of its speed that the last leg may still be given
 
     def choose(self, parcel: Parcel, legs: Sequence[LegQueue], now: float) -> tuple[LegQueue, int]:
-        octets = parcel.octets // parcel.count
-        best, best_at, second_at = legs[0], legs[0].arrival(octets, now), inf
+        octets, lane = parcel.octets // parcel.count, parcel.lane
+        best, best_at, second_at = legs[0], legs[0].arrival(octets, now, lane), inf
         for leg in legs[1:]:
-            at = leg.arrival(octets, now)
-            if at < best_at or (at == best_at and leg.precedes(best, now)):
+            at = leg.arrival(octets, now, lane)
+            if at < best_at or (at == best_at and leg.precedes(best, now, lane)):
                 best, best_at, second_at = leg, at, best_at
             elif at < second_at:
                 second_at = at
@@ -54,7 +54,7 @@ class EarliestArrival:
             last is not None
             and self._stays > 0
             and last in legs
-            and last.arrival(octets, now) < best_at + QUANTUM
+            and last.arrival(octets, now, lane) < best_at + QUANTUM
         ):
             best = last
         if best is not self._last or self._stays <= 0:
@@ -84,6 +84,17 @@ class WeightedRoundRobin:
         return best, count
 
 
-def with_room(legs: Iterable[LegQueue], bound: float, now: float) -> list[LegQueue]:
-    """Return the legs that may take more: a speed above zero, and a wait below `bound` seconds."""
-    return [leg for leg in legs if leg.pacer.bps and leg.wait(now) < bound]
+def with_room(legs: Iterable[LegQueue], lane: int, now: float) -> list[LegQueue]:
+    """Return the legs that may take more in a lane: a speed above zero, and a wait below `bound`
+    there.
+    """
+    return [leg for leg in legs if leg.pacer.bps and leg.wait(now, lane) < leg.bound]
+
+
+def earliest(parcel: Parcel, legs: Iterable[LegQueue], count: int, now: float) -> list[LegQueue]:
+    """Return the `count` legs where the parcel arrives first (duplicate mode, behaviour 2.14)."""
+
+    def arrival(leg: LegQueue) -> tuple[float, int]:
+        return leg.arrival(parcel.octets, now, parcel.lane), leg.id
+
+    return sorted(legs, key=arrival)[:count]

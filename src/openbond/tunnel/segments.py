@@ -49,13 +49,23 @@ class Cutter:
     different flows may pass each other within a turn.
 
     has_vnet_header: whether each read begins with the virtio-net header. bundles: small packets
-    may share a datagram.
+    may share a datagram. index, classes: which of how many QoS classes; packets of one flow in two
+    classes are two flows, as one class passes the other by. `bundle_most`: octets of a bundle's
+    body, 0 without bundles.
     """
 
     def __init__(
-        self, numbers: FlowNumbers, *, has_vnet_header: bool, bundles: bool = True
+        self,
+        numbers: FlowNumbers,
+        *,
+        has_vnet_header: bool,
+        bundles: bool = True,
+        index: int = 0,
+        classes: int = 1,
     ) -> None:
         self._numbers = numbers
+        bits = 16 - (classes - 1).bit_length()
+        self._mask, self._class_bits = (1 << bits) - 1, index << bits
         self._has_vnet_header = has_vnet_header
         self._bundle_below = BUNDLE_BELOW if bundles else 0
         self._compressor = Compressor()
@@ -66,6 +76,7 @@ class Cutter:
     def set_path_mtu(self, path_mtu: int) -> None:
         """Take the smallest path MTU of the legs, in bytes of the outer packet."""
         self._bundle_most = min(path_mtu - _AROUND_BUNDLE, BUNDLED_LENGTH)
+        self.bundle_most = self._bundle_most if self._bundle_below else 0
 
     def set_compression(self, *, is_on: bool) -> None:
         """Compress from now on, or no more."""
@@ -75,7 +86,7 @@ class Cutter:
         """Return the parcels of one turn's reads. Small packets among them travel together."""
         if not self._has_vnet_header:
             for packet in reads:
-                self._add_whole(flow_of(packet), packet)
+                self._add_whole(self._of_class(flow_of(packet)), packet)
         elif self._compressor.is_on or not self._bundle_below:
             for read in reads:
                 self._take(read)
@@ -122,7 +133,7 @@ class Cutter:
         step = len(reads[0]) - frame
         room = self._bundle_most - BUNDLED.size - TRAIN_STEP.size - frame + VNET_SIZE
         most = max(1, min(trains.MOST, room // step))
-        flow = flow_of(reads[0], VNET_SIZE)
+        flow = self._of_class(flow_of(reads[0], VNET_SIZE))
         for begin in range(0, len(reads), most):
             some = reads[begin : begin + most]
             if len(some) == 1:
@@ -137,7 +148,7 @@ class Cutter:
         if len(read) <= VNET_SIZE:
             return
         flags, gso, _, gso_size, start, offset = VNET_HEADER.unpack_from(read)
-        flow = flow_of(read, VNET_SIZE)
+        flow = self._of_class(flow_of(read, VNET_SIZE))
         is_super = gso & ~GSO_ECN != GSO_NONE
         if is_super or (flags & NEEDS_CHECKSUM and len(read) >= BUNDLE_BELOW):
             # A large packet whose checksum is left open goes as one segment: the far kernel, or
@@ -161,6 +172,10 @@ class Cutter:
         return checksum_place(packet) == (start, offset)
 
     # -- parcels ----------------------------------------------------------------------------------
+
+    def _of_class(self, flow: int) -> int:
+        """Return the flow's number in this class: no other class has the same."""
+        return flow & self._mask | self._class_bits or 1 if flow else flow
 
     def _add_segments(self, flow: int, read: bytes, origin: int, step: int) -> None:
         self._close_bundle_of(flow)

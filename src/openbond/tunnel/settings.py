@@ -5,6 +5,7 @@ Units inside the tunnel: seconds (float, monotonic), bit/s, bytes. Names follow 
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from ipaddress import IPv4Network, IPv6Network
 
 
 class Role(Enum):
@@ -49,6 +50,49 @@ class LegSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QosClass:
+    """A queue class (behaviour 5.10): its guaranteed share of the capacity, 0 to 1, and on how many
+    legs each of its packets goes (behaviour 2.14).
+    """
+
+    share: float
+    copies: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosFilter:
+    """Conditions, all of which a packet must meet, and the index of its class then.
+
+    None: any. Sizes in bytes, both limits included; `ports` are ranges that hold the source or the
+    destination port; `network` holds the source or the destination; `max_packet_rate` is of the
+    flow, in packets/s.
+    """
+
+    target: int
+    ip_version: int | None = None
+    protocols: frozenset[int] | None = None
+    ports: tuple[tuple[int, int], ...] = ()
+    network: IPv4Network | IPv6Network | None = None
+    dscp: int | None = None
+    min_packet_size: int | None = None
+    max_packet_size: int | None = None
+    min_flow_size: int | None = None
+    max_flow_size: int | None = None
+    max_packet_rate: int | None = None
+    tcp_ack: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qos:
+    """Classes in the order of service, filters in the order of trial. margin: 0 to 0.5."""
+
+    classes: tuple[QosClass, ...] = (QosClass(share=1.0),)
+    default: int = 0
+    filters: tuple[QosFilter, ...] = ()
+    margin: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BondSettings:
     id: int
     role: Role
@@ -71,4 +115,5 @@ class BondSettings:
     flap_detection: bool = False
     flap_threshold: int = 4
     flap_window: float = 300.0
+    qos: Qos = Qos()  # without a profile: one class, no margin
     legs: tuple[LegSettings, ...] = field(default=())
