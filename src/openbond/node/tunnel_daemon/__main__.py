@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from openbond.node.errors import NodeError
-from openbond.node.logs import configure_logs
 
 from .daemon import run
 
@@ -21,7 +20,6 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--bundle", action="store_true")
     chosen = parser.parse_args()
-    configure_logs()
     try:
         bundles = chosen.bundle or not chosen.plain
         run(chosen.root.absolute(), chosen.bond, plain=chosen.plain, bundles=bundles)

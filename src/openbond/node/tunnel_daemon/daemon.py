@@ -13,9 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
-
-from openbond.node import clock
 from openbond.node.daemon_messages import (
     Answer,
     DaemonEvent,
@@ -46,6 +43,7 @@ from openbond.node.linux.tun import open_tun
 from openbond.node.locks import held
 from openbond.node.paths import Paths
 from openbond.node.pump import Pump
+from openbond.node.wall_clock import wall_ms
 from openbond.tunnel.bond import Bond
 from openbond.tunnel.events import (
     Event,
@@ -57,12 +55,11 @@ from openbond.tunnel.events import (
 from openbond.tunnel.status import LegReport
 from openbond.wire.states import ShownState
 
+from . import log
 from .door import Door
 from .legs import LegSockets
 from .settings import bond_settings, check_settings, read_private_key, read_settings
 from .starts import next_start, starts_path
-
-log = structlog.get_logger()
 
 # Objects that were made and not freed again; Python's own 700 are the tuples of a few runs.
 GARBAGE_LOOK_AFTER = 50_000
@@ -94,7 +91,7 @@ class Daemon:
         self._root = root
         self._settings = settings
         self._private_key = read_private_key(Path(settings.private_key))
-        self._started_at_ms = clock.wall_ms()
+        self._started_at_ms = wall_ms()
         self._is_asked_to_stop = False
         self._warnings: dict[str, str] = {}
         wanted = bond_settings(settings, self._private_key)
@@ -207,7 +204,7 @@ class Daemon:
             log.warning("a leg waits", leg=leg_id, why=why)
         elif self._warnings.pop(about, None):
             log.info("a leg waits no longer", leg=leg_id)
-        self._tell(Warned(about=about, text=why, at_ms=clock.wall_ms()))
+        self._tell(Warned(about=about, text=why, at_ms=wall_ms()))
 
     def _tell(self, event: DaemonEvent) -> None:
         self._door.tell(event)
@@ -255,7 +252,7 @@ def _found(known: bool, request: LegDown | LegReady) -> Answer:
 
 def _told(event: Event) -> DaemonEvent:
     """Return the event as the agent hears it: wall clock instead of the tunnel's."""
-    at = clock.wall_ms()
+    at = wall_ms()
     match event:
         case LegStateChanged():
             return LegStateMoved(
