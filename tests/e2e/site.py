@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +15,8 @@ from openbond.lab.life import Lab
 from openbond.lab.line import Shape
 from openbond.lab.netns import Namespace, kill_programs
 from openbond.lab.relay import Shapes
-from openbond.lab.stream import StreamReport
+from openbond.lab.streams import Streams
 from openbond.lab.waiting import wait_until
-
-STREAM_PORT = 7000
 
 
 class Site:
@@ -153,7 +150,7 @@ class Site:
         return True
 
     @contextmanager
-    def stream(self, directory: Path) -> Iterator["Streams"]:
+    def stream(self, directory: Path) -> Iterator[Streams]:
         """Run a stream each way for as long as the `with` lasts; the reports are there after."""
         streams = Streams(self.lab, directory)
         streams.start()
@@ -194,44 +191,6 @@ class ConfigUpdateRow(msgspec.Struct, frozen=True):
 
 def all_applied(rows: list[ConfigUpdateRow]) -> bool:
     return bool(rows) and all(row.status == "applied" for row in rows)
-
-
-class Streams:
-    """A stream between customer and internet host; `up` and `down` are what each far end heard."""
-
-    def __init__(self, lab: Lab, directory: Path) -> None:
-        self._lab = lab
-        self._customer = directory / "customer.json"
-        self._internet = directory / "internet.json"
-
-    def start(self) -> None:
-        customer, internet = (f"{ip}:{STREAM_PORT}" for ip in (SITE.customer_ip, INTERNET))
-        self._start("customer", customer, internet, self._customer)
-        self._start("internet", internet, customer, self._internet)
-
-    def _start(self, host: str, own: str, far: str, report: Path) -> None:
-        report.unlink(missing_ok=True)
-        argv = [sys.executable, "-m", "openbond.lab.stream", "--from", own, "--to", far]
-        namespace = self._lab.host(host)
-        self._lab.programs.start(f"stream-{host}", namespace.argv([*argv, "--report", str(report)]))
-
-    def end(self) -> None:
-        self._lab.programs.end("stream-customer")
-        self._lab.programs.end("stream-internet")
-
-    @property
-    def up(self) -> StreamReport:
-        return msgspec.json.decode(self._internet.read_bytes(), type=StreamReport)
-
-    @property
-    def down(self) -> StreamReport:
-        return msgspec.json.decode(self._customer.read_bytes(), type=StreamReport)
-
-    def longest_gap(self) -> float:
-        return max(self.up.longest_gap, self.down.longest_gap)
-
-    def missing(self) -> int:
-        return len(self.up.missing) + len(self.down.missing)
 
 
 def _is_called(pid: int, words: tuple[str, ...]) -> bool:

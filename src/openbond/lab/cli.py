@@ -3,9 +3,12 @@
 import contextlib
 import functools
 import os
+import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from socket import socket
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -15,6 +18,8 @@ from rich.console import Console
 from rich.live import Live
 
 from . import life, power
+from .chaos.plan import STEPS_MOST
+from .chaos.run import run_chaos
 from .errors import LabError
 from .forwarder import inherited, listen_on_loopback
 from .layout import SERVER_PORT
@@ -176,6 +181,32 @@ def speed(
     """Measure one TCP flow across the bond, and over each leg alone, in both directions."""
     _enter()
     report_speed(Lab.find(name), console, seconds=seconds, leg_seconds=leg_seconds)
+
+
+@app.command()
+@in_sentences
+def chaos(
+    name: Name = DEFAULT_NAME,
+    seed: Annotated[int | None, typer.Option(help="The same seed, the same steps.")] = None,
+    steps: Annotated[int, typer.Option(help="How many.", min=1, max=STEPS_MOST)] = 20,
+) -> None:
+    """Bring trouble over the lines, step by step, and check that the bond bears it."""
+    _enter()
+    lab = Lab.find(name)
+    chosen = secrets.randbelow(10**6) if seed is None else seed
+    console.print(f"seed {chosen}, {steps} steps; again: openbond lab chaos --seed {chosen}")
+    with lab.api() as api, tempfile.TemporaryDirectory(prefix="openbond-chaos") as place:
+        report = run_chaos(
+            lab, api, Path(place), seed=chosen, steps=steps,
+            tell=lambda words: console.print(words, soft_wrap=True),
+        )  # fmt: skip
+    console.print(
+        f"seed {chosen}: longest gap {report.longest_gap:.2f} s, "
+        f"longest way back {report.longest_recovery:.2f} s, "
+        f"{len(report.violations)} things not as they must be"
+    )
+    if report.violations:
+        raise typer.Exit(2)
 
 
 @app.command()

@@ -4,7 +4,7 @@ One 100-byte packet every 20 ms, both ways at once; the gap is the longest silen
 
     python -m openbond.lab.stream --from IP:PORT --to IP:PORT --report FILE
 
-on both hosts; SIGTERM ends it and writes the report.
+on both hosts. SIGUSR1 writes a report and goes on, SIGTERM writes the last one and ends.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -24,13 +25,17 @@ INTERVAL = 0.020
 
 
 class StreamReport(Struct, frozen=True, kw_only=True):
-    """What one end heard. `missing`: numbers never heard although a later one was. Seconds."""
+    """What one end heard so far; seconds. `number`: the how manieth report this is. `longest_gap`:
+    since the report before, a silence that lasts included. `missing`, only in the last report:
+    numbers never heard although a later one was.
+    """
 
     sent: int
     received: int
     missing: list[int]
     longest_gap: float
     twice: int = 0
+    number: int = 0
 
 
 class StreamEnd:
@@ -46,18 +51,21 @@ class StreamEnd:
         self._twice = 0
         self._last_at: float | None = None
         self._longest_gap = 0.0
+        self._reports = 0
+        self.is_asked = False
         self.is_ended = False
 
-    def run(self) -> StreamReport:
-        """Send and listen until `is_ended`."""
+    def run(self, tell: Callable[[StreamReport], None]) -> None:
+        """Send and listen until `is_ended`; tell a report whenever `is_asked`, and at the end."""
         beat = time.monotonic()
         while not self.is_ended:
             beat = max(beat + INTERVAL, time.monotonic() - 1.0)
             self._send()
             self._listen_until(beat)
-        # A last silence counts as well.
-        self._note_gap(time.monotonic())
-        return self._report()
+            if self.is_asked:
+                self.is_asked = False
+                tell(self._report())
+        tell(self._report(is_last=True))
 
     def _send(self) -> None:
         with contextlib.suppress(OSError):  # unreachable for now: this packet is lost
@@ -87,15 +95,22 @@ class StreamEnd:
         if self._last_at is not None:
             self._longest_gap = max(self._longest_gap, now - self._last_at)
 
-    def _report(self) -> StreamReport:
-        whole = range(min(self._heard, default=0), max(self._heard, default=-1) + 1)
+    def _report(self, *, is_last: bool = False) -> StreamReport:
+        self._note_gap(time.monotonic())  # the silence that lasts counts as well
+        longest, self._longest_gap = self._longest_gap, 0.0
+        self._reports += 1
         return StreamReport(
             sent=self._sent,
             received=len(self._heard),
-            missing=[number for number in whole if number not in self._heard],
-            longest_gap=self._longest_gap,
+            missing=self._missing() if is_last else [],
+            longest_gap=longest,
             twice=self._twice,
+            number=self._reports,
         )
+
+    def _missing(self) -> list[int]:
+        whole = range(min(self._heard, default=0), max(self._heard, default=-1) + 1)
+        return [number for number in whole if number not in self._heard]
 
 
 def main() -> None:
@@ -104,16 +119,23 @@ def main() -> None:
     parser.add_argument("--to", required=True, metavar="IP:PORT")
     parser.add_argument("--report", required=True, type=Path)
     chosen = parser.parse_args()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nobody who asks too early shall end us
     end = StreamEnd(_address(chosen.own), _address(chosen.to))
 
     def stop(*_: object) -> None:
         end.is_ended = True
 
+    def ask(*_: object) -> None:
+        end.is_asked = True
+
+    def tell(report: StreamReport) -> None:
+        partial = chosen.report.with_suffix(".new")
+        partial.write_bytes(msgspec.json.encode(report))
+        partial.replace(chosen.report)
+
     signal.signal(signal.SIGTERM, stop)
-    report = end.run()
-    partial = chosen.report.with_suffix(".new")
-    partial.write_bytes(msgspec.json.encode(report))
-    partial.replace(chosen.report)
+    signal.signal(signal.SIGUSR1, ask)
+    end.run(tell)
 
 
 def _address(words: str) -> tuple[str, int]:

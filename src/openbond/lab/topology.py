@@ -63,6 +63,28 @@ class Topology:
         isp = self.host(line.isp)
         return _ip_rate(isp.rate("access")), _ip_rate(isp.rate("uplink"))
 
+    def lease(self, line: AccessLine, ip: str) -> None:
+        """Let a line's DHCP server give another address from now on, and refuse the old one."""
+        self._programs.end(f"dhcp-{line.isp}")
+        (self._directory.path / f"{line.isp}.leases").unlink(missing_ok=True)
+        self._start_dhcp_server(line, ip)
+
+    def move_nat(self, line: AccessLine, ports: range) -> None:
+        """Let the ISP's router translate to other ports from now on, and forget what it did; a line
+        that had no address translation gets one.
+        """
+        self._translate(line, _masquerade("uplink", f"{ports.start}-{ports.stop - 1}"))
+
+    def restore_nat(self, line: AccessLine) -> None:
+        """Undo `move_nat`."""
+        is_nat = line.addressing is Addressing.NAT
+        self._translate(line, _masquerade("uplink") if is_nat else "")
+
+    def _translate(self, line: AccessLine, rules: str) -> None:
+        isp = self.host(line.isp)
+        isp.run(["nft", "-f", "-"], given=f"table ip lab\ndelete table ip lab\n{rules}")
+        isp.run([sys.executable, "-m", "openbond.lab.forget_nat"])
+
     def install_bonder(self, line: AccessLine) -> None:
         """Do what the installer does at the site: one line by hand until the first config is in."""
         bonder = self.host("bonder")
@@ -104,7 +126,7 @@ class Topology:
             wire.ip("link", "set", interface, "arp", "off", "up")
         self._start_relay(line)
         if line.addressing is Addressing.DHCP:
-            self._start_dhcp_server(line)
+            self._start_dhcp_server(line, line.ip)
         if line.addressing is Addressing.NAT:
             isp.run(["nft", "-f", "-"], given=_masquerade("uplink"))
 
@@ -124,13 +146,13 @@ class Topology:
         wait_until(control.exists, what=f"the relay of {line.name} listens", patience=10)
         self.reset(line)
 
-    def _start_dhcp_server(self, line: AccessLine) -> None:
+    def _start_dhcp_server(self, line: AccessLine, ip: str) -> None:
         leases = self._directory.path / f"{line.isp}.leases"
         self._start_in(f"dhcp-{line.isp}", line.isp, [
             # Not --keep-in-foreground: that changes its group, which a user namespace forbids.
             "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0",
             "--interface=access", "--bind-interfaces", "--pid-file", f"--dhcp-leasefile={leases}",
-            f"--dhcp-range={line.ip},{line.ip},1h", f"--dhcp-option=3,{line.gateway}",
+            f"--dhcp-range={ip},{ip},1h", f"--dhcp-option=3,{line.gateway}",
             "--dhcp-authoritative", "--log-dhcp",
         ])  # fmt: skip
 
@@ -148,8 +170,13 @@ def _ip_rate(mbps: float | None) -> float | None:
     return round(mbps / ETHERNET_SHARE, 3) if mbps else None
 
 
-def _masquerade(interface: str) -> str:
+def _masquerade(interface: str, ports: str = "") -> str:
+    moved = (
+        f'oifname "{interface}" meta l4proto {{ tcp, udp }} masquerade to :{ports}; '
+        if ports
+        else ""
+    )
     return (
         "table ip lab { chain postrouting { type nat hook postrouting priority srcnat; "
-        f'oifname "{interface}" masquerade; }}; }}\n'
+        f'{moved}oifname "{interface}" masquerade; }}; }}\n'
     )
