@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from openbond.lab.bench.pair import BOND_ID, DEVICE, FAR_IP, SITE_IP, LineShape, Pair
+from openbond.lab.bench.lines import LineShape
+from openbond.lab.bench.pair import BOND_ID, DEVICE, FAR_IP, SITE_IP, Pair
 from openbond.lab.netns import Namespace
 from openbond.lab.programs import OPENBOND
 from openbond.lab.stream import StreamReport

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from openbond.lab.bench.pair import FAR_IP, LineShape, Pair
+from openbond.lab.bench.lines import LineShape
+from openbond.lab.bench.pair import FAR_IP, Pair
 from openbond.lab.bench.traffic import iperf_server, lost_while_rekeying
 from openbond.lab.waiting import wait_until
 

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from openbond.lab.bench.pair import BOND_ID, LineShape, Pair
+from openbond.lab.bench.lines import LineShape
+from openbond.lab.bench.pair import BOND_ID, Pair
 from openbond.node import store
 from openbond.node.daemon_messages import DaemonSettings, encode_settings, settings_path
 from openbond.node.errors import NodeError, SchemaUnknown

@@ -3,11 +3,11 @@
 import importlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeAlias
 
 import msgspec
 import typer
@@ -17,6 +17,8 @@ from rich.table import Table
 from openbond.lab.commands import missing_tools
 from openbond.lab.errors import LabError
 
+from .aggregator import Aggregator
+from .profiles import PROFILES, Profile
 from .rows import Row
 from .server import children
 from .tunnel import Bench
@@ -30,7 +32,10 @@ TOOLS = {
     "iperf3": "iperf3",
     "ping": "iputils-ping",
 }
-PARTS = ("plain", "bundles", "sum", "ping", "cut")
+USUAL_PARTS = ("plain", "bundles", "sum", "ping", "cut")
+PARTS = (*USUAL_PARTS, "profiles")
+
+Measure: TypeAlias = Callable[[], Iterable[Row]]
 
 
 @app.callback()
@@ -43,26 +48,25 @@ def tunnel(
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
     rounds: Annotated[int, typer.Option(help="Turns of each comparison.", min=1, max=20)] = 3,
     seconds: Annotated[float, typer.Option(help="Length of one turn.", min=1, max=60)] = 4.0,
-    only: Annotated[str, typer.Option(help="One part: plain, bundles, sum, ping or cut.")] = "",
+    only: Annotated[str, typer.Option(help=f"One part: {', '.join(PARTS)}.")] = "",
+    profile: Annotated[
+        list[int] | None, typer.Option(help="With profiles: the shape of this number; repeatable.")
+    ] = None,
 ) -> None:
-    """Measure the tunnel over lines of its own, in about two minutes; nothing is left behind."""
+    """Measure the tunnel over lines of its own, in about three minutes; nothing is left behind.
+
+    The shapes of behaviour 7.3 take about three minutes each: they are measured when asked for.
+    """
     if only and only not in PARTS:
         _stop(f"There is no part {only!r}; the parts are {', '.join(PARTS)}.")
-    _check_requirements()
+    shapes = _shapes(profile or [], only=only)
+    _check_machine()
     console = Console(stderr=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
         made = Bench(Path(place), say=status.update, rounds=rounds, seconds=seconds)
-        measures = (
-            made.against_plain,
-            made.against_bundles,
-            made.share_of_sum,
-            made.ping_under_load,
-            made.cut_leg,
-        )
-        for name, measure in zip(PARTS, measures, strict=True):
-            if only in ("", name):
-                rows += _measured(measure, console)
+        for measure in _measures(made, only, shapes):
+            rows += _measured(measure, console)
     _end("tunnel", rows, as_json=json)
 
 
@@ -96,7 +100,7 @@ def rekey(
     seconds: Annotated[float, typer.Option(help="How long.", min=6, max=3600)] = 120.0,
 ) -> None:
     """Make new keys every 5 s under load, and count the packets that are lost: none may be."""
-    _check_requirements()
+    _check_machine()
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
         made = Bench(Path(place), say=status.update)
@@ -130,20 +134,66 @@ def _end(name: str, rows: list[Row], *, as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-def _check_requirements() -> None:
+@app.command()
+def aggregator(
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    bonds: Annotated[int, typer.Option(help="How many.", min=1, max=500)] = 50,
+) -> None:
+    """Measure many idle bonds on one aggregator: memory, and the time of a restart of all."""
+    _check_machine()
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="obb") as place, console.status("") as status:
+
+        def measure() -> list[Row]:
+            name = f"obb{os.getpid()}"
+            with Aggregator(Path(place), name=name, bonds=bonds, say=status.update) as made:
+                return made.rows()
+
+        rows = _measured(measure, console)
+    _end("aggregator", rows, as_json=json)
+
+
+def _shapes(numbers: list[int], *, only: str) -> list[Profile]:
+    if numbers and only != "profiles":
+        _stop("--profile goes with --only profiles.")
+    known = {each.number: each for each in PROFILES}
+    if unknown := [number for number in numbers if number not in known]:
+        _stop(f"There is no profile {unknown[0]}; they are numbered 1 to {max(known)}.")
+    return [known[number] for number in numbers] or list(PROFILES)
+
+
+def _measures(made: Bench, only: str, shapes: list[Profile]) -> list[Measure]:
+    if only == "profiles":
+        return [partial(made.profile, shape) for shape in shapes]
+    usual = (
+        made.against_plain,
+        made.against_bundles,
+        made.share_of_sum,
+        made.ping_under_load,
+        made.cut_leg,
+    )
+    named = zip(USUAL_PARTS, usual, strict=True)
+    return [measure for name, measure in named if only in ("", name)]
+
+
+def _check_machine() -> None:
     if os.geteuid() != 0:
         _stop("The measurements need root, for network namespaces: run it with sudo.")
     if missing := missing_tools(TOOLS):
         _stop(f"Install first: {', '.join(missing)}.")
 
 
-def _measured(measure: Callable[[], list[Row]], console: Console) -> list[Row]:
+def _measured(measure: Measure, console: Console) -> list[Row]:
+    """Return what was measured, and print each row as it comes."""
+    rows: list[Row] = []
     try:
-        rows = measure()
+        for row in measure():
+            verdict = "" if row.is_kept else "  MISSED"
+            words = f"{row.name}: {row.value:.3g} {row.unit}{verdict}  {row.detail}"
+            console.print(words, highlight=False, soft_wrap=True)
+            rows.append(row)
     except LabError as trouble:
         _stop(f"The measurement could not be made: {trouble}")
-    for row in rows:
-        console.print(f"{row.name}: {row.value:.3g} {row.unit}  {row.detail}", highlight=False)
     return rows
 
 

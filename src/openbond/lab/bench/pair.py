@@ -4,45 +4,38 @@
     [ l<n> 10.70.n.1 ]====[ s<n>  relay, TBF  f<n> ]====[ l<n> 10.70.n.2 ]
       tun7 240.0.0.0                                        tun7 240.0.0.1
 
-A line without rate and delay is one cable. Delays come from the lab's relay, rates from TBF on its
-two interfaces. No agent and no server: settings files are written here, as an agent would.
+No agent and no server: settings files are written here, as an agent would. Lines come up clean;
+what they lose and how they jitter begins once all legs are up.
 """
 
 import os
-import socket
-import sys
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from openbond.lab.daemons import ask_daemon, daemon_status
 from openbond.lab.errors import LabError
-from openbond.lab.line import Shape
-from openbond.lab.netns import Namespace, add_cable, remove_all
+from openbond.lab.netns import Namespace, remove_all
 from openbond.lab.programs import OPENBOND, Programs
-from openbond.lab.relay import RelayClient, Shapes
 from openbond.lab.waiting import wait_until
 from openbond.node import store
 from openbond.node.daemon_messages import (
     DaemonSettings,
+    Done,
     LegLink,
     Line,
+    Reload,
     Request,
-    Status,
     StatusAnswer,
-    decode_line,
-    encode_line,
     encode_settings,
     settings_path,
-    socket_path,
 )
 from openbond.wire.config import BondConfig, LegConfig
 from openbond.wire.states import (
-    Cipher,
-    Distribution,
     LegType,
     LinkMode,
     NodeKind,
@@ -50,27 +43,15 @@ from openbond.wire.states import (
     ShownState,
 )
 
+from .bonds import bond_config
+from .lines import Lines, LineShape
+
 BOND_ID = 7
 DEVICE = f"tun{BOND_ID}"
 SITE_IP, FAR_IP = "240.0.0.0", "240.0.0.1"
-UNLIMITED_MBPS = 10_000
 PORT_BEFORE = 2000
-# TBF counts the Ethernet header of a veth, 14 bytes, configured speeds do not (behaviour 2.9).
-WIRE_SHARE = 1514 / 1500
 UP_WITHIN = 20.0
-ASK_WITHIN = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineShape:
-    """One line: Mbit/s in each direction (None: as fast as the machine) and one-way delay."""
-
-    mbps: float | None = None
-    delay_ms: float = 0.0
-
-    @property
-    def is_bare(self) -> bool:
-        return self.mbps is None and not self.delay_ms
+OUT_OF_USE = (ShownState.DOWN, ShownState.HANDSHAKING, ShownState.TESTING, ShownState.REMOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,32 +79,41 @@ class Pair:
         name: str,
         lines: Sequence[LineShape],
         options: Sequence[str] = (),
+        adapts: bool = False,
         security: Security = Security.ENCRYPTION,
         handshake_interval: float = 3600.0,
     ) -> None:
         """`directory` takes all files; `name` begins the names of all namespaces; `options` go to
-        both tunnel daemons.
+        both tunnel daemons; `adapts`: with bandwidth adaptation on.
         """
-        self.lines = tuple(lines)
+        self.shapes = tuple(lines)
         self.site = _end(NodeKind.BONDER, name, directory, SITE_IP)
         self.far = _end(NodeKind.AGGREGATOR, name, directory, FAR_IP)
         self.programs = Programs(directory / "programs", directory / "logs")
         self.security = security
         self.handshake_interval = handshake_interval
+        self.lines = Lines(
+            directory / "relays", name=name, shapes=self.shapes, programs=self.programs
+        )
         self._name = name
         self._directory = directory
         self._options = tuple(options)
+        self._adapts = adapts
+        self._in_use = frozenset(range(1, len(self.shapes) + 1))
         self._secret = b64encode(os.urandom(32)).decode()
 
     def __enter__(self) -> "Pair":
         remove_all(f"{self._name}-")
-        for path in ("programs", "logs", "relays"):
+        for path in ("programs", "logs"):
             (self._directory / path).mkdir(parents=True, exist_ok=True)
         try:
-            self._build()
+            self.site.namespace.create()
+            self.far.namespace.create()
+            self.lines.build(self.site.namespace, self.far.namespace)
             self.start_daemons()
             self.wait_until_up()
-        except LabError:
+            self.lines.shape_all()
+        except BaseException:  # an impatient Ctrl-C, too, leaves nothing behind
             self.__exit__()
             raise
         return self
@@ -178,63 +168,46 @@ class Pair:
             return set()
 
     def status(self, end: End) -> StatusAnswer:
-        answer = self.ask(end, Status())
-        if not isinstance(answer, StatusAnswer):
-            raise LabError(f"the {end.role.value}'s daemon refused to tell its status")
-        return answer
+        return daemon_status(end.root, BOND_ID)
 
     def ask(self, end: End, request: Request) -> Line:
         """Ask a daemon something. Raises OSError while it does not answer."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-            channel.settimeout(ASK_WITHIN)
-            channel.connect(str(socket_path(end.root, BOND_ID)))
-            channel.sendall(encode_line(request))
-            with channel.makefile("rb") as answers:
-                return decode_line(answers.readline())
+        return ask_daemon(end.root, BOND_ID, request)
 
-    # -- lines ------------------------------------------------------------------------------------
+    # -- lines and legs ---------------------------------------------------------------------------
 
     def cut(self, number: int) -> None:
         """Cut line `number` (from 1) in both directions: what is under way is lost, too."""
-        self._shape(number, is_cut=True)
+        self.lines.shape(number, is_cut=True)
 
     def mend(self, number: int) -> None:
-        self._shape(number, is_cut=False)
+        self.lines.shape(number)
 
-    def _shape(self, number: int, *, is_cut: bool) -> None:
-        shape = Shape(delay_ms=self.lines[number - 1].delay_ms, is_cut=is_cut)
-        RelayClient(self._relay(number)).set_shapes(Shapes(up=shape, down=shape))
+    def use_only(self, numbers: Iterable[int]) -> None:
+        """Let these legs carry data, the others idle: probed, ready, and without a byte.
 
-    def _relay(self, number: int) -> Path:
-        return self._directory / "relays" / f"{number}.sock"
+        Raises LabError when a daemon refuses, or the states do not follow.
+        """
+        self._in_use = frozenset(numbers)
+        for end in (self.far, self.site):
+            answer = self.ask(end, Reload(settings=self.settings(end)))
+            if not isinstance(answer, Done):
+                raise LabError(f"the {end.role.value}'s daemon did not take new settings: {answer}")
+        wait_until(self._uses_what_it_should, what="the legs idle or work", patience=UP_WITHIN)
 
-    def _build(self) -> None:
-        self.site.namespace.create()
-        self.far.namespace.create()
-        for number, line in enumerate(self.lines, 1):
-            if line.is_bare:
-                add_cable(self.site.namespace, f"l{number}", self.far.namespace, f"l{number}")
-            else:
-                self._build_line(number, line)
-            self.site.namespace.add_address(f"l{number}", f"10.70.{number}.1/24")
-            self.far.namespace.add_address(f"l{number}", f"10.70.{number}.2/24")
+    def spill_reasons(self, *, is_down: bool) -> set[str]:
+        """Return, in words, which legs the sending end holds back now, and why."""
+        sender = self.far if is_down else self.site
+        legs = self.status(sender).legs
+        return {f"leg {leg.leg_id}: {leg.spill_reason}" for leg in legs if leg.spill_reason}
 
-    def _build_line(self, number: int, line: LineShape) -> None:
-        middle = Namespace(f"{self._name}-line{number}")
-        middle.create()
-        add_cable(self.site.namespace, f"l{number}", middle, f"s{number}")
-        add_cable(self.far.namespace, f"l{number}", middle, f"f{number}")
-        for interface in (f"s{number}", f"f{number}"):
-            middle.ip("link", "set", interface, "up")
-            middle.set_rate(interface, line.mbps and line.mbps * WIRE_SHARE)
-        words = ["--customer", f"s{number}", "--isp", f"f{number}"]
-        words += ["--control", str(self._relay(number))]
-        argv = middle.argv([sys.executable, "-m", "openbond.lab.relay", *words])
-        self.programs.start(f"relay{number}", argv)
-        wait_until(
-            self._relay(number).exists, what=f"the relay of line {number} runs", patience=UP_WITHIN
+    def _uses_what_it_should(self) -> bool:
+        return all(
+            (leg.state is ShownState.IDLE) == (leg.leg_id not in self._in_use)
+            and leg.state not in OUT_OF_USE
+            for end in (self.far, self.site)
+            for leg in self.status(end).legs
         )
-        self.mend(number)
 
     # -- settings ---------------------------------------------------------------------------------
 
@@ -243,7 +216,7 @@ class Pair:
         key = end.root / "tunnel.key"
         store.write(key, end.private_key.private_bytes_raw(), mode=store.PRIVATE)
         is_site = end is self.site
-        numbers = range(1, len(self.lines) + 1)
+        numbers = range(1, len(self.shapes) + 1)
         return DaemonSettings(
             role=end.role,
             bond=self._bond((self.far if is_site else self.site).public_key),
@@ -252,32 +225,18 @@ class Pair:
         )
 
     def _bond(self, peer_public_key: str) -> BondConfig:
-        return BondConfig(
-            id=BOND_ID,
+        return bond_config(
+            BOND_ID,
             tunnel_subnet=f"{SITE_IP}/31",
-            aggregator_ip=FAR_IP,
             peer_public_key=peer_public_key,
             secret=self._secret,
+            legs=[
+                _leg(number, shape, in_use=number in self._in_use)
+                for number, shape in enumerate(self.shapes, 1)
+            ],
             security=self.security,
-            cipher=Cipher.AES256,
-            handshake_interval_ms=round(self.handshake_interval * 1000),
-            compression=False,
-            clamp_tcp=True,
-            packet_distribution=Distribution.IDMPQ,
-            reorder_max_hold_ms=150,
-            flow_collision_detection=False,
-            automatic_ping_timing=True,
-            ping_interval_ms=500,
-            ping_timeout_ms=3000,
-            bandwidth_adaptation=False,
-            packet_loss_detection=False,
-            packet_loss_threshold_permille=50,
-            flap_detection=False,
-            flap_threshold=4,
-            flap_window_ms=300_000,
-            tcp_proxy=False,
-            tcp_proxy_ports=[],
-            legs=[_leg(number, line) for number, line in enumerate(self.lines, 1)],
+            adapts=self._adapts,
+            handshake_interval=self.handshake_interval,
         )
 
 
@@ -295,16 +254,15 @@ def _has_device(end: End) -> bool:
     return True
 
 
-def _leg(number: int, line: LineShape) -> LegConfig:
-    kbps = round((line.mbps or UNLIMITED_MBPS) * 1000)
+def _leg(number: int, shape: LineShape, *, in_use: bool) -> LegConfig:
     return LegConfig(
         id=number,
         type=LegType.STATIC,
-        link_mode=LinkMode.ACTIVE,
+        link_mode=LinkMode.ACTIVE if in_use else LinkMode.IDLE,
         failover=False,
         tunnel_port=PORT_BEFORE + number,
-        down_kbps=kbps,
-        up_kbps=kbps,
+        down_kbps=shape.told_kbps(is_down=True),
+        up_kbps=shape.told_kbps(is_down=False),
     )
 
 

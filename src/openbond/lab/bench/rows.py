@@ -9,7 +9,7 @@ Say = Callable[[str], None]
 
 class Row(Struct, frozen=True, kw_only=True):
     """One line of the table. `value` in `unit`; the bar is kept when it is not below `least`, or
-    not above `most`.
+    not above `most`. `figures`: what the value was made of, for programs.
     """
 
     name: str
@@ -18,6 +18,7 @@ class Row(Struct, frozen=True, kw_only=True):
     least: float | None = None
     most: float | None = None
     detail: str = ""
+    figures: dict[str, float] = {}
 
     @property
     def is_kept(self) -> bool:

@@ -3,14 +3,18 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from openbond.lab.errors import LabError
+from openbond.lab.frames import ETHERNET
+from openbond.lab.netns import Namespace
 from openbond.lab.stream import StreamReport
 from openbond.lab.waiting import wait_until
 
@@ -19,10 +23,13 @@ from .pair import DEVICE, FAR_IP, SITE_IP, Pair
 # Linux's own default. BBR keeps to the shortest round trip it saw, and so to the nearest legs.
 CONGESTION = "cubic"
 PORT, STREAM_PORT = 5201, 7000
+RAW_PORT, RAW_PAYLOAD = 5300, 1472
 SMALL_PAYLOAD, SMALL_HEADERS = 36, 28  # a packet of 64 bytes with IPv4 and UDP headers
 PATIENCE = 20.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 LOAD = "50M"  # a TCP flow that fills no queue
+
+T = TypeVar("T")
 
 
 class _Sum(Struct, frozen=True):
@@ -63,10 +70,13 @@ def iperf_server(pair: Pair) -> Iterator[None]:
         pair.programs.end(name)
 
 
-def tcp_mbps(pair: Pair, *, is_down: bool, seconds: float, warm_up: float = 1.0) -> float:
-    """Return the payload of one TCP flow through the bond, in Mbit/s."""
-    words = ["-t", f"{seconds:g}", "-O", f"{warm_up:g}", "-C", CONGESTION]
-    found = _iperf(pair, *words, *(["-R"] if is_down else []), seconds=seconds + warm_up)
+def tcp_mbps(
+    pair: Pair, *, is_down: bool, seconds: float, warm_up: float = 1.0, flows: int = 1
+) -> float:
+    """Return the payload of TCP flows through the bond, in Mbit/s, all flows together."""
+    words = ["-t", f"{seconds:g}", "-O", f"{warm_up:g}", "-C", CONGESTION, "-P", str(flows)]
+    words += ["-R"] if is_down else []
+    found = _again(lambda: _iperf(pair, *words, seconds=seconds + warm_up))
     return found.end.sum_received.bits_per_second / 1e6
 
 
@@ -110,8 +120,61 @@ def _came_out(pair: Pair) -> float:
     return (octets - writes * SMALL_HEADERS) / SMALL_PAYLOAD
 
 
-def _iperf(pair: Pair, *words: str, seconds: float) -> Iperf:
-    argv = ["iperf3", "-c", FAR_IP, "-J", *words]
+def raw_mbps(pair: Pair, *, is_down: bool, seconds: float) -> list[float]:
+    """Return what each line carries bare, all lines at once, each offered its whole rate as full
+    UDP packets: Mbit/s of IP packets as the far interface counts them.
+    """
+    numbers = range(1, len(pair.shapes) + 1)
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        return list(pool.map(lambda n: _raw(pair, n, is_down=is_down, seconds=seconds), numbers))
+
+
+def _raw(pair: Pair, number: int, *, is_down: bool, seconds: float) -> float:
+    name, port, far = f"raw{number}", str(RAW_PORT + number), f"10.70.{number}.2"
+    pair.programs.start(name, pair.far.namespace.argv(["iperf3", "-s", "-B", far, "-p", port]))
+    wait_until(
+        lambda: f":{port}" in pair.far.namespace.run(["ss", "-ltn"]),
+        what="iperf3 listens",
+        patience=5.0,
+    )
+    rate = pair.shapes[number - 1].rate(is_down=is_down) or 0.0
+    words = ["-p", port, "-u", "-l", str(RAW_PAYLOAD), "-b", f"{rate * RAW_PAYLOAD / 1500:.3f}M"]
+    words += ["-t", f"{seconds:g}", *(["-R"] if is_down else [])]
+    receiver = (pair.site if is_down else pair.far).namespace
+
+    def measure() -> float:
+        before = _octets_came(receiver, f"l{number}")
+        _iperf(pair, *words, seconds=seconds, to=far)
+        return (_octets_came(receiver, f"l{number}") - before) * 8 / seconds / 1e6
+
+    try:
+        return _again(measure)
+    finally:
+        pair.programs.end(name)
+
+
+def _octets_came(namespace: Namespace, interface: str) -> int:
+    """Return how many bytes of IP packets came in by an interface so far."""
+    where = f"/sys/class/net/{interface}/statistics"
+    octets, packets = namespace.run(["cat", f"{where}/rx_bytes", f"{where}/rx_packets"]).split()
+    return int(octets) - ETHERNET * int(packets)
+
+
+def _again(measure: Callable[[], T]) -> T:
+    """Return what `measure` returns, at the third attempt at the latest. Raises LabError.
+
+    An iperf3 server serves one client, and may not yet be done with the one before.
+    """
+    for pause in (0.5, 1.5):
+        try:
+            return measure()
+        except LabError:
+            time.sleep(pause)
+    return measure()
+
+
+def _iperf(pair: Pair, *words: str, seconds: float, to: str = FAR_IP) -> Iperf:
+    argv = ["iperf3", "-c", to, "-J", *words]
     text = pair.site.namespace.run(argv, patience=seconds + PATIENCE)
     found = msgspec.json.decode(text, type=Iperf)
     if found.error:
