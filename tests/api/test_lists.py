@@ -91,6 +91,7 @@ def test_filters_match_exactly_and_join_by_and(
         "packet_distribution=x",
         "name=a%00b",
         "search=a%00b",
+        "search=" + "+".join(str(number) for number in range(101)),
         "page_size=0",
         "page_size=x",
         "page_size=-5",
@@ -231,3 +232,79 @@ def test_sub_lists_take_what_the_list_of_bonds_takes(world: World, bonds: list[B
     assert names(world, "search=single&ordering=-name", path) == ["delta", "alpha"]
     assert names(world, "page_size=2&page=2", path) == ["Bravo", "alpha"]
     assert refusal(world, "status=x", path)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "search=" + "+".join(["site"] * 3000),
+        "search=" + "+".join(str(number) for number in range(100)),
+        "search=" + "a" * 60_000,
+        "search=%25%5f%5c'\"",
+        "search=%ff",
+        "search=%ed%a0%80",
+        "name=" + "a" * 60_000,
+        "ordering=" + ",".join(["name", "-status"] * 3000),
+        "ordering=%00,--id,-",
+        "exclude_fields=" + "x," * 20_000,
+        "exclude_fields=%00",
+        "page=1&page_size=" + "9" * 5000,
+        "aggregator=" + "9" * 18,
+        "space=" + "x" * 5000,
+    ],
+    ids=lambda query: query[:24],
+)
+def test_no_argument_is_too_much_for_the_server(query: str, world: World) -> None:
+    for path in (BONDS, f"{BONDS}{world.bond.pk}/legs/", "/api/v3/nodes/"):
+        assert world.client("ana").get(f"{path}?{query}").status_code == 200, path
+
+
+def test_letters_of_every_alphabet_have_no_case(world: World) -> None:
+    for name in ("Éc", "éa", "Eb", "Zürich"):
+        create_bond(by=SERVER, aggregator=world.home, space=world.acme, name=name)
+
+    assert names(world, "search=ZÜR") == ["Zürich"]
+    assert names(world, "search=É&ordering=name") == ["éa", "Éc"]
+    assert names(world, "ordering=-name")[-1] == "Eb"
+    assert names(world, "ordering=name")[-2:] == ["éa", "Éc"]
+
+
+def test_null_matches_what_has_no_value(world: World, bonds: list[Bond]) -> None:
+    assert names(world, "secondary_aggregator=null&status=null") == []
+    assert names(world, "tcp_proxy=null") == []
+    assert len(names(world, "qos_profile=null")) == len(ALL)
+    # A word of a text is not a value that is absent.
+    assert names(world, "name=null") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("page=&page_size=", None),
+        ("page=1", 25),
+        ("page_size=1", 1),
+        ("page=%201%20&page_size=%202", 2),
+        ("page=7&page=1&page_size=3&page_size=4", 4),
+    ],
+)
+def test_paging_is_on_once_it_is_asked_for(
+    query: str, wanted: int | None, world: World, bonds: list[Bond]
+) -> None:
+    body: Any = world.client("ana").get(f"{BONDS}?{query}").json()
+
+    if wanted is None:
+        assert isinstance(body, list)
+    else:
+        assert len(body["results"]) == min(wanted, len(ALL))
+
+
+def test_links_to_pages_keep_every_argument(world: World, bonds: list[Bond]) -> None:
+    query = "page_size=1&search=C-&search=c-&exclude_fields=a&exclude_fields=leg_list&name="
+
+    body = world.client("ana").get(f"{BONDS}?{query}", headers={"Host": "[::1]:8443"}).json()
+
+    assert body["next"].startswith("http://[::1]:8443/api/v3/bonds/?")
+    again = world.client("ana").get(body["next"].removeprefix("http://[::1]:8443")).json()
+    assert again["count"] == body["count"] == 5
+    assert "leg_list" not in again["results"][0]
+    assert "exclude_fields=a&exclude_fields=leg_list" in body["next"]

@@ -6,10 +6,11 @@ from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
 from django.db.models import Expression, F, Model, OrderBy, Q, QuerySet
-from django.db.models.functions import Lower
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 from rest_framework.utils.urls import remove_query_param, replace_query_param
+
+from openbond.server.system.folded import Folded
 
 from .fields import FALSE, TRUE
 from .refusals import InvalidPage
@@ -20,6 +21,12 @@ M = TypeVar("M", bound=Model)
 PAGE_SIZE = 25
 MAX_DIGITS = 18
 NUL = "Null characters are not allowed."
+# A database refuses patterns and conditions beyond some size; no field holds so long a word.
+MAX_WORDS = 100
+MAX_WORD = 4000
+TOO_MANY_WORDS = f"Search for at most {MAX_WORDS} words."
+NOTHING = Q(pk__in=[])
+NOT_AN_OBJECT = "Give an id or a URL of the object."
 
 
 # What a query argument may be, as OpenAPI tells it; null is a value of every filter.
@@ -64,7 +71,7 @@ class Order:
     def terms(self, *, descending: bool) -> list[OrderBy]:
         # Null sorts last ascending and first descending; databases differ where it is not said.
         nulls = True if self.is_nullable else None
-        parts = [Lower(column) if self.ignores_case else _part(column) for column in self.columns]
+        parts = [Folded(column) if self.ignores_case else _part(column) for column in self.columns]
         if descending:
             return [part.desc(nulls_first=nulls) for part in parts]
         return [part.asc(nulls_last=nulls) for part in parts]
@@ -72,7 +79,7 @@ class Order:
 
 # Values that rows do not hold but that lists are filtered or sorted by: name → expression. They
 # cost more than a column, so they are made only for a client who names one.
-Derived = Mapping[str, Expression]
+Derived = Mapping[str, Expression | F]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,19 @@ class Listing:
         text = query.get("search", "")
         if "\0" in text:
             raise ValidationError({"search": [NUL]})
-        return [self._occurs(word) for word in text.split()] if self.search else []
+        words = list(dict.fromkeys(text.split()))
+        if len(words) > MAX_WORDS:
+            raise ValidationError({"search": [TOO_MANY_WORDS]})
+        return [self._occurs(word) for word in words] if self.search else []
 
     def _occurs(self, word: str) -> Q:
+        if len(word) > MAX_WORD:
+            return NOTHING
+        # LIKE ignores the case of ASCII letters on every database, and costs less.
+        lookup, part = ("icontains", word) if word.isascii() else ("folded__contains", word.lower())
         anywhere = Q()
         for column in self.search:
-            anywhere |= Q(**{f"{column}__icontains": word})
+            anywhere |= Q(**{f"{column}__{lookup}": part})
         return anywhere
 
     def _ordered(self, query: QueryDict) -> list[OrderBy]:
@@ -129,9 +143,13 @@ class Listing:
         return [(name, rule) for name, rule in self.filters.items() if query.get(name, "").strip()]
 
     def _orders_used(self, query: QueryDict) -> list[tuple[str, Order]]:
-        names = [name.strip() for name in query.get("ordering", "").split(",")]
-        known = [name for name in names if name.removeprefix("-") in self.ordering]
-        return [(name, self.ordering[name.removeprefix("-")]) for name in known]
+        found: dict[str, str] = {}
+        for name in query.get("ordering", "").split(","):
+            # A name that comes again orders nothing that is not in order already.
+            found.setdefault(name.strip().removeprefix("-"), name.strip())
+        return [
+            (name, self.ordering[bare]) for bare, name in found.items() if bare in self.ordering
+        ]
 
     def _names_used(self, query: QueryDict) -> set[str]:
         names = {rule.lookup for _, rule in self._filters_used(query)}
@@ -220,13 +238,13 @@ def relation(lookup: str, path: str, *, key: str | None = None) -> Filter:
     def read(given: str) -> object:
         named = address.named_by(given)
         if named is None:
-            raise BadValue("Give an id or a URL of the object.")
+            raise BadValue(NOT_AN_OBJECT)
         return named if isinstance(named, int) else Q(**{f"{lookup}__{key}__iexact": named})
 
-    return Filter(lookup, read, form=_form_of_relation(path, keyed=key is not None))
+    return Filter(lookup, read, form=form_of_relation(path, keyed=key is not None))
 
 
-def _form_of_relation(path: str, *, keyed: bool) -> Form:
+def form_of_relation(path: str, *, keyed: bool) -> Form:
     number = rf"[1-9][0-9]{{0,{MAX_DIGITS - 1}}}"
     words = f"{number}|[A-Za-z][A-Za-z0-9_-]{{0,62}}" if keyed else number
     url = rf"(https?://[A-Za-z0-9.-]{{1,80}})?/api/v3/{path}/{number}/"
