@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from django.db.models import BigIntegerField, Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    Expression,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from openbond.server.system.models import AuditEntry
@@ -65,6 +76,20 @@ def token_shown_as(text: str, *, now: datetime) -> ApiToken | None:
 
 def spaces_visible_to(viewer: Viewer) -> QuerySet[Space]:
     return Space.objects.filter(viewer.in_reach("id"))
+
+
+def spaces_called(word: str) -> QuerySet[Space]:
+    """Spaces of this key, whatever its case; whoever asks must narrow them to a reach."""
+    return Space.objects.filter(key__iexact=word)
+
+
+def if_in_reach(viewer: Viewer, column: str, *, path: str = "space") -> Expression | F:
+    """Return the expression of a column that reads null where the space at `path` is not reached.
+
+    Whose a shared object is, and its key, stay with its owner (api-v3 00-general 11.3): not only
+    in the object, but also in what lists are filtered, searched and ordered by.
+    """
+    return F(column) if viewer.is_root else Case(When(viewer.in_reach(path), then=F(column)))
 
 
 def users_visible_to(viewer: Viewer) -> QuerySet[User]:

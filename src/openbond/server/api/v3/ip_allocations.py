@@ -16,6 +16,7 @@ from openbond.server.api.resource import Resource, Shown, codes_for
 from openbond.server.ipam import selectors, services
 from openbond.server.ipam.models import IPAllocation
 from openbond.server.spaces.models import Space
+from openbond.server.spaces.selectors import if_in_reach
 
 from .parents import space_of
 
@@ -57,7 +58,7 @@ class IpAllocations(Resource[IPAllocation]):
             "network": lists.network("network"),
             "space": lists.space(),
             "type": lists.choice("parent", TYPES, selectors.is_of_type),
-            "parent": lists.relation("parent", "ipallocations"),
+            "parent": lists.relation("shown_parent", "ipallocations"),
         },
         search=("network", "note", "space__name", "space__key"),
         ordering={
@@ -71,6 +72,9 @@ class IpAllocations(Resource[IPAllocation]):
 
     def rows(self) -> QuerySet[IPAllocation]:
         return selectors.ip_allocations_visible_to(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return {"shown_parent": if_in_reach(self.viewer, "parent_id", path="parent__space")}
 
     def present(self, rows: QuerySet[IPAllocation]) -> list[Shown]:
         allocations = list(rows)

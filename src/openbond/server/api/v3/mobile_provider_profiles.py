@@ -10,6 +10,12 @@ from openbond.server.api.body import Body
 from openbond.server.api.fields import Link, Pattern, Text, Time, Whole
 from openbond.server.api.relations import SpaceRelation
 from openbond.server.api.resource import Resource, Shown, codes_for
+from openbond.server.api.shared_space import (
+    SPACE_NAME,
+    by_space,
+    derived_space,
+    filter_by_space,
+)
 from openbond.server.bonds import selectors, services
 from openbond.server.bonds.models import MobileProviderProfile
 from openbond.server.errors import SharedReadOnly
@@ -52,13 +58,13 @@ class MobileProviderProfiles(Resource[MobileProviderProfile]):
     codes = codes_for("mobileproviderprofile")
     body = MobileProviderProfileBody
     listing = lists.Listing(
-        filters={"name": lists.text("name"), "apn": lists.text("apn"), "space": lists.space()},
-        search=("name", "apn", "note", "space__name"),
+        filters={"name": lists.text("name"), "apn": lists.text("apn"), "space": filter_by_space()},
+        search=("name", "apn", "note", SPACE_NAME),
         ordering={
             "id": lists.by("id"),
             "name": lists.by_text("name"),
             "apn": lists.by_text("apn"),
-            "space": lists.by_text("space__name"),
+            "space": by_space(),
             "leg_count": lists.by("leg_count"),
             "created": lists.by("created"),
         },
@@ -66,6 +72,9 @@ class MobileProviderProfiles(Resource[MobileProviderProfile]):
 
     def rows(self) -> QuerySet[MobileProviderProfile]:
         return selectors.mobile_provider_profiles_visible_to(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return derived_space(self.viewer)
 
     def present(self, rows: QuerySet[MobileProviderProfile]) -> list[Shown]:
         return [self._profile(row) for row in rows.values(*COLUMNS)]

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from django.db.models import Expression, QuerySet
+from django.db.models import QuerySet
 
 from openbond.server.api import fields, lists, values
 from openbond.server.api.body import Body
 from openbond.server.api.fields import Flag, Link, Text, Time, Whole
 from openbond.server.api.resource import ReadOnlyResource, Shown
+from openbond.server.api.shared_space import by_space, derived_space, filter_by_space
 from openbond.server.api.view import Door
 from openbond.server.fleet import selectors
 from openbond.server.fleet.models import CpuGovernor, Node, TcpCongestionControl
 from openbond.server.fleet.rules import hostname, node_status
+from openbond.server.spaces.selectors import if_in_reach
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.secrets import unseal
 from openbond.wire.states import NodeKind
@@ -51,7 +53,7 @@ COLUMNS = [
 FILTERS = {
     "name": lists.text("name"),
     "status": lists.choice("status", STATUSES),
-    "space": lists.space(),
+    "space": filter_by_space(),
     "version": lists.text("version"),
     "serial_number": lists.text("serial_number"),
     "asset_tag": lists.text("asset_tag"),
@@ -63,7 +65,7 @@ ORDERING = {
     "version": lists.by_text("version"),
     "status": lists.by("status"),
     "last_connected": lists.by("last_connected", nullable=True),
-    "space": lists.by_text("space__name"),
+    "space": by_space(),
 }
 
 
@@ -111,7 +113,7 @@ class Nodes(ReadOnlyResource[Node]):
     body = NodeReadBody
     listing = lists.Listing(
         filters=FILTERS | {"type": lists.choice("kind", KINDS)},
-        search=("name", "serial_number", "asset_tag", "version", "key"),
+        search=("name", "serial_number", "asset_tag", "version", "shown_key"),
         ordering=ORDERING | {"type": lists.by("kind")},
     )
 
@@ -123,10 +125,12 @@ class Nodes(ReadOnlyResource[Node]):
         return selectors.nodes_visible_to(self.viewer)
 
     def derived(self) -> lists.Derived:
-        return derived(self)
+        # Whoever could search for the key of a shared node could guess it, letter by letter.
+        return {**derived(self), "shown_key": if_in_reach(self.viewer, "key")}
 
     def hidden(self, row: Node) -> Shown:
-        return sealed(row)
+        is_written = row.kind == NodeKind.AGGREGATOR
+        return sealed(row) | ({"space": row.space_id} if is_written else {})
 
     def present(self, rows: QuerySet[Node]) -> list[Shown]:
         return [self._node(row) for row in rows.values(*COLUMNS)]
@@ -140,9 +144,10 @@ class Nodes(ReadOnlyResource[Node]):
         return shown
 
 
-def derived(view: Door) -> dict[str, Expression]:
-    """Return the status of nodes as an expression."""
-    return {"status": selectors.status_of_node(since=view.fresh_since)}
+def derived(view: Door) -> lists.Derived:
+    """Return the status and the space of nodes as expressions."""
+    status = selectors.status_of_node(since=view.fresh_since)
+    return {"status": status, **derived_space(view.viewer)}
 
 
 def node(row: dict[str, Any], view: Door, *, path: str) -> Shown:

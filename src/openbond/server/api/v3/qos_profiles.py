@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import Model, QuerySet
+from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
 from openbond.server.api import lists, values
@@ -10,6 +11,12 @@ from openbond.server.api.body import Body
 from openbond.server.api.fields import Choice, Flag, Link, Number, Text, Time, Whole
 from openbond.server.api.relations import SpaceRelation
 from openbond.server.api.resource import Resource, Shown, codes_for
+from openbond.server.api.shared_space import (
+    SPACE_NAME,
+    by_space,
+    derived_space,
+    filter_by_space,
+)
 from openbond.server.bonds import selectors as bond_selectors
 from openbond.server.bonds import services
 from openbond.server.errors import SharedReadOnly
@@ -99,15 +106,15 @@ class QosProfiles(Resource[QosProfile]):
     listing = lists.Listing(
         filters={
             "name": lists.text("name"),
-            "space": lists.space(),
+            "space": filter_by_space(),
             "is_default": lists.flag("is_default"),
         },
-        search=("name", "space__name"),
+        search=("name", SPACE_NAME),
         ordering={
             "id": lists.by("id"),
             "name": lists.by_text("name"),
             "overhead_margin": lists.by("overhead_margin_permille"),
-            "space": lists.by_text("space__name"),
+            "space": by_space(),
             "bond_count": lists.by("bond_count"),
             "created": lists.by("created"),
         },
@@ -117,10 +124,13 @@ class QosProfiles(Resource[QosProfile]):
         return selectors.qos_profiles_visible_to(self.viewer)
 
     def derived(self) -> lists.Derived:
+        return {**self._counts(), **derived_space(self.viewer)}
+
+    def _counts(self) -> dict[str, Coalesce]:
         return {"bond_count": bond_selectors.bond_count(self.viewer, "qos_profile")}
 
     def present(self, rows: QuerySet[QosProfile]) -> list[Shown]:
-        profiles = list(rows.annotate(**self.derived()).values(*COLUMNS))
+        profiles = list(rows.annotate(**self._counts()).values(*COLUMNS))
         classes, filters = selectors.parts_of_profiles([row["id"] for row in profiles])
         classes_of = _by_profile(
             classes.values("id", "profile_id", "name", "bandwidth", "is_default")

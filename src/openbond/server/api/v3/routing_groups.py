@@ -9,6 +9,12 @@ from openbond.server.api.body import Body
 from openbond.server.api.fields import Flag, Link, Text, Time, Whole
 from openbond.server.api.relations import SpaceRelation
 from openbond.server.api.resource import Resource, Shown, codes_for
+from openbond.server.api.shared_space import (
+    SPACE_NAME,
+    by_space,
+    derived_space,
+    filter_by_space,
+)
 from openbond.server.errors import SharedReadOnly
 from openbond.server.fleet import services
 from openbond.server.fleet.models import RoutingGroup
@@ -52,21 +58,24 @@ class RoutingGroups(Resource[RoutingGroup]):
     listing = lists.Listing(
         filters={
             "name": lists.text("name"),
-            "space": lists.space(),
+            "space": filter_by_space(),
             "is_default": lists.flag("is_default"),
         },
-        search=("name", "note", "space__name"),
+        search=("name", "note", SPACE_NAME),
         ordering={
             "id": lists.by("id"),
             "name": lists.by_text("name"),
             "display_name": lists.by_text("display_name"),
-            "space": lists.by_text("space__name"),
+            "space": by_space(),
             "created": lists.by("created"),
         },
     )
 
     def rows(self) -> QuerySet[RoutingGroup]:
         return routing_groups_with_counts(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return derived_space(self.viewer)
 
     def present(self, rows: QuerySet[RoutingGroup]) -> list[Shown]:
         return [self._group(row) for row in rows.values(*COLUMNS)]

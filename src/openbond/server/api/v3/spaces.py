@@ -19,6 +19,7 @@ from openbond.server.api.fields import (
 )
 from openbond.server.api.relations import SpaceRelation
 from openbond.server.api.resource import Resource, Shown, codes_for
+from openbond.server.api.shared_space import filter_by_space
 from openbond.server.bonds import services as bond_services
 from openbond.server.bonds.selectors import related_object_counts
 from openbond.server.spaces import selectors, services
@@ -128,7 +129,7 @@ class Spaces(Resource[Space]):
         filters={
             "name": lists.text("name"),
             "key": lists.text("key"),
-            "parent": lists.space("parent"),
+            "parent": filter_by_space("shown_parent"),
             "level": lists.whole("level"),
             "crm_id": lists.text("crm_id"),
             "private_wan_enabled": lists.flag("private_wan_enabled"),
@@ -139,7 +140,7 @@ class Spaces(Resource[Space]):
             "name": lists.by_text("name"),
             "key": lists.by_text("key"),
             "level": lists.by("level"),
-            "parent": lists.by_text("parent__name", nullable=True),
+            "parent": lists.by_text("shown_parent_name", nullable=True),
             "created": lists.by("created"),
         },
     )
@@ -153,6 +154,12 @@ class Spaces(Resource[Space]):
 
     def rows(self) -> QuerySet[Space]:
         return selectors.spaces_visible_to(self.viewer)
+
+    def derived(self) -> lists.Derived:
+        return {
+            "shown_parent": selectors.if_in_reach(self.viewer, "parent_id", path="parent"),
+            "shown_parent_name": selectors.if_in_reach(self.viewer, "parent__name", path="parent"),
+        }
 
     def find(self, pk: object = None) -> Space:
         if pk is None:
