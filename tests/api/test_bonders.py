@@ -66,3 +66,29 @@ def test_another_space_s_bonder_does_not_exist(world: World) -> None:
     assert gil.get(url(world)).status_code == 404
     assert gil.patch(url(world), {"debug": True}, JSON).status_code == 404
     assert not Bonder.objects.get(pk=world.bonder.pk).debug
+
+
+def test_what_was_read_can_be_put_back_by_who_may_read_passwords_but_not_write_them(
+    world: World,
+) -> None:
+    world.restrict("ana", "view_bonder", "change_bonder", "view_bonder_credentials")
+    client = world.client("ana")
+    read = client.get(url(world))
+
+    back = client.put(url(world), read.content, content_type=JSON)
+    other = client.put(url(world), read.json() | {"password": "x", "debug": True}, JSON)
+    blind = client.patch(url(world), {"password": None}, JSON)
+
+    assert "password" in read.json()
+    assert (back.status_code, back.json()) == (200, read.json())
+    assert (other.status_code, other.json()["code"]) == (403, "permission_denied")
+    assert blind.status_code == 403
+    assert client.get(url(world)).json() == read.json()
+
+
+def test_a_password_that_is_not_shown_cannot_be_guessed_by_repeating_it(world: World) -> None:
+    world.restrict("ana", "view_bonder", "change_bonder")
+
+    response = world.client("ana").patch(url(world), {"username": "root"}, JSON)
+
+    assert response.status_code == 403

@@ -11,6 +11,8 @@ from openbond.server.bonds.models import Bond, BondReport, LegReport
 from openbond.server.bonds.services import create_bond, create_connected_ip, create_leg
 from openbond.server.fleet.models import Aggregator, Bonder
 from openbond.server.system.actors import SERVER
+from openbond.server.system.models import Settings
+from openbond.server.system.services import update_settings
 from openbond.wire.states import LegType
 from tests.world import World, nodes_to_update, settle_updates
 
@@ -94,6 +96,11 @@ def test_a_name_may_be_written_by_who_may_change_bonds(world: World) -> None:
         ({"tcp_proxy_ports": "80,80"}, "tcp_proxy_ports"),
         ({"tcp_proxy_ports": "0"}, "tcp_proxy_ports"),
         ({"tcp_proxy_ports": "80,"}, "tcp_proxy_ports"),
+        ({"tcp_proxy_ports": "80, 443"}, "tcp_proxy_ports"),
+        ({"tcp_proxy_ports": "+80"}, "tcp_proxy_ports"),
+        ({"tcp_proxy_ports": "080"}, "tcp_proxy_ports"),
+        ({"tcp_proxy_ports": "65536"}, "tcp_proxy_ports"),
+        ({"tcp_proxy_ports": [True]}, "tcp_proxy_ports"),
         ({"tcp_proxy_ports": list(range(1, 40))}, "tcp_proxy_ports"),
         ({"encryption_handshake_interval": 30}, "encryption_handshake_interval"),
         ({"packet_loss_threshold": 0.15}, "packet_loss_threshold"),
@@ -280,3 +287,39 @@ def test_a_list_costs_the_same_queries_for_any_number_of_bonds(world: World) -> 
         )
 
     assert queries() == few
+
+
+def test_what_a_tuning_does_not_lock(world: World) -> None:
+    Bond.objects.filter(pk=world.bond.pk).update(tuning_in_progress=True)
+    client = world.client("ana")
+
+    renamed = client.patch(f"/api/v3/bonders/{world.bonder.pk}/", {"name": "renamed"}, JSON)
+    routed = client.post(
+        f"{url(world)}connected_ips/", {"interface": "eth0", "ip": "192.168.10.1/24"}, JSON
+    )
+    tested = client.post(f"{url(world)}speedtests/", {}, JSON)
+
+    assert [renamed.status_code, routed.status_code, tested.status_code] == [200, 201, 201]
+
+
+def test_a_full_tunnel_network_takes_no_more_bonds(world: World) -> None:
+    update_settings(by=SERVER)
+    Settings.objects.update(tunnel_network="240.0.0.0/30")
+    bonds = Bond.objects.count()
+
+    response = world.client("ana").post(BONDS, {"aggregator": world.home.pk}, JSON)
+
+    assert (response.status_code, response.json()["code"]) == (400, "no_tunnel_subnet")
+    assert Bond.objects.count() == bonds
+    assert Bonder.objects.count() == bonds
+
+
+def test_names_are_unique_among_the_bonders_of_a_space_whatever_the_case(world: World) -> None:
+    taken = {"aggregator": world.home.pk, "name": "SITE-1"}
+
+    here = world.client("ana").post(BONDS, taken, JSON)
+    elsewhere = world.client("gil").post(BONDS, taken, JSON)
+
+    assert here.json() == {"name": ["Name must be unique."]}
+    assert elsewhere.status_code == 201
+    assert nodes_to_update() >= {"SITE-1"}

@@ -98,3 +98,42 @@ def test_other_conditional_headers_are_ignored(world: World) -> None:
     headers = {"If-None-Match": etag(world, bond(world))}
 
     assert world.client("ana").get(bond(world), headers=headers).status_code == 200
+
+
+def test_a_leg_has_the_same_by_its_generic_and_its_typed_address(world: World) -> None:
+    client = world.client("ana")
+
+    for kind, row, change in (
+        ("static", world.static_leg, {"ip": "198.51.100.85", "gateway": "198.51.100.86"}),
+        ("pppoe", world.pppoe_leg, {"password": "new"}),
+        ("dhcp", world.dhcp_leg, {"note": "new"}),
+    ):
+        generic = f"{bond(world)}legs/{row.pk}/"
+        typed = f"{bond(world)}{kind}_legs/{row.pk}/"
+        before = etag(world, generic)
+        assert before == etag(world, typed)
+        # A client may read the generic leg and write the typed one.
+        written = client.patch(typed, change, JSON, headers={"If-Match": before})
+        assert written.status_code == 200, written.json()
+        assert etag(world, generic) == written["ETag"] != before
+
+
+def test_that_of_a_node_follows_its_aggregator(world: World) -> None:
+    client, url = world.client("admin"), f"/api/v3/aggregators/{world.away.pk}/"
+    node = f"/api/v3/nodes/{world.away.pk}/"
+    seen = [client.get(node)["ETag"]]
+
+    for change in ({"name": "renamed"}, {"password": "x"}, {"debug": True}):
+        client.patch(url, change, JSON)
+        seen.append(client.get(node)["ETag"])
+
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("header", ['W/"{}"', "{}", "", '"{}x"', '"*"'])
+def test_what_is_not_the_strong_etag_does_not_match(header: str, world: World) -> None:
+    given = header.format(etag(world, bond(world)).strip('"'))
+
+    response = world.client("ana").patch(bond(world), "{}", JSON, headers={"If-Match": given})
+
+    assert response.status_code == 412

@@ -1,11 +1,12 @@
 """Legs of four types, and what may be asked of them (03-legs.md)."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from openbond.server.bonds.models import Leg, LegReport
+from openbond.server.bonds.models import Bond, Leg, LegReport
 from openbond.server.bonds.services import create_mobile_provider_profile
 from openbond.server.system.actors import SERVER
 from tests.world import World, nodes_to_update, settle_updates
@@ -97,6 +98,7 @@ def test_a_static_leg_is_made_as_the_contract_shows_it(world: World) -> None:
         ({"gateway": "198.51.100.86"}, "gateway"),
         ({"interface": "eth1"}, "interface"),
         ({"interface": "lo"}, "interface"),
+        ({"interface": "lo.5"}, "interface"),
         ({"interface": "tun5"}, "interface"),
         ({"interface": "mtun5"}, "interface"),
         ({"interface": "1eth"}, "interface"),
@@ -106,6 +108,7 @@ def test_a_static_leg_is_made_as_the_contract_shows_it(world: World) -> None:
         ({"interface_mac": "01:00:00:00:00:01"}, "interface_mac"),
         ({"interface_mac": "00:00:00:00:00:00"}, "interface_mac"),
         ({"interface_mac": "x"}, "interface_mac"),
+        ({"interface_mac": ""}, "interface_mac"),
         ({"interface_mtu": 575}, "interface_mtu"),
         ({"down_speed": -1}, "down_speed"),
         ({"down_speed": 100001}, "down_speed"),
@@ -340,3 +343,75 @@ def test_each_method_needs_its_code_and_no_code_of_the_bond(
     world.user("ana").groups.get().grants.update(code="view_bond")
     refused = world.client("ana").generic(method, url, sent, content_type=JSON)
     assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+
+
+def test_all_that_is_wrong_is_told_at_once_and_before_the_tuning_lock(world: World) -> None:
+    Bond.objects.filter(pk=world.bond.pk).update(tuning_in_progress=True)
+    taken = body(interface="eth1", ip="10.0.0.1", netmask=24, gateway="10.0.1.1")
+
+    wrong = world.client("ana").post(legs(world, "static_legs"), taken, JSON)
+    right = world.client("ana").post(legs(world, "dhcp_legs"), body(), JSON)
+
+    assert set(wrong.json()) == {"interface", "gateway"}
+    assert right.json()["code"] == "tuning_in_progress"
+
+
+def test_an_interface_and_a_modem_are_one_leg_s_in_a_bond_but_not_elsewhere(world: World) -> None:
+    profile = create_mobile_provider_profile(
+        by=SERVER, space=world.root, name="Example", apn="internet.example"
+    )
+    client = world.client("admin")
+    other = f"/api/v3/bonds/{world.globex_bond.pk}/"
+    mobile = {"provider_profile": profile.pk, "down_speed": 1, "up_speed": 1}
+    path = legs(world, "mobilebroadband_legs")
+
+    assert client.post(path, mobile | {"modem": "1-1"}, JSON).status_code == 201
+    assert list(client.post(path, mobile | {"modem": "1-1"}, JSON).json()) == ["modem"]
+    assert client.post(path, mobile, JSON).status_code == 201
+    assert client.post(path, mobile, JSON).status_code == 201
+    assert client.post(f"{other}dhcp_legs/", body(interface="eth1"), JSON).status_code == 201
+    assert client.post(f"{other}mobilebroadband_legs/", mobile | {"modem": "1-1"}, JSON)
+
+
+@pytest.mark.parametrize("kind", ["dhcp", "static", "pppoe"])
+def test_a_tuning_locks_legs_of_every_type(kind: str, world: World) -> None:
+    row = getattr(world, f"{kind}_leg")
+    Bond.objects.filter(pk=world.bond.pk).update(tuning_in_progress=True)
+    client, url = world.client("ana"), f"{legs(world, f'{kind}_legs')}{row.pk}/"
+    before = client.get(url).json()
+
+    for method, path in (
+        ("PUT", url),
+        ("PATCH", url),
+        ("DELETE", url),
+        ("POST", f"{url}detect_mtus/"),
+        ("POST", f"{legs(world)}{row.pk}/detect_mtus/"),
+        ("POST", f"{legs(world)}{row.pk}/tuners/"),
+    ):
+        sent = before | {"note": "x"} if path == url else {}
+        response = client.generic(method, path, json.dumps(sent), content_type=JSON)
+        assert response.json().get("code") == "tuning_in_progress", (method, path)
+    assert client.get(url).json() == before
+
+
+def test_a_static_leg_in_a_network_of_two_uses_both(world: World) -> None:
+    for ip, gateway in (("192.0.2.0", "192.0.2.1"), ("192.0.2.1", "192.0.2.0")):
+        sent = {"ip": ip, "netmask": "31", "gateway": gateway}
+        response = world.client("ana").patch(static(world), sent, JSON)
+        assert (response.status_code, response.json()["netmask"]) == (200, "255.255.255.254")
+
+
+def test_search_and_filters_of_the_types(world: World) -> None:
+    client = world.client("ana")
+
+    def found(path: str) -> list[int]:
+        return [leg["id"] for leg in client.get(f"/api/v3/bonds/{world.bond.pk}/{path}").json()]
+
+    assert found("pppoe_legs/?search=LINE7") == [world.pppoe_leg.pk]
+    assert found("legs/?type=static") == [world.static_leg.pk]
+    assert found("legs/?search=198.51") == [world.static_leg.pk]
+    assert found("legs/?interface=eth3&link_mode=active&failover=false") == [world.pppoe_leg.pk]
+    assert found("legs/?ordering=-down_speed")[0] == world.dhcp_leg.pk
+    assert found("legs/?ordering=ip")[0] == world.static_leg.pk
+    assert found("legs/?ordering=-ip")[-1] == world.static_leg.pk
+    assert client.get(f"{legs(world)}?type=x").json() == {"type": ['"x" is not a valid choice.']}

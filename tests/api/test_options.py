@@ -1,5 +1,11 @@
 """OPTIONS tells what a URI takes, to whoever can see it (00-general.md, 8)."""
 
+from datetime import timedelta
+
+from django.test import Client
+
+from openbond.server.spaces.services import create_token
+from openbond.server.system.actors import SERVER
 from tests.world import World
 
 BONDS = "/api/v3/bonds/"
@@ -72,3 +78,31 @@ def test_an_action_takes_no_fields(world: World) -> None:
     body = world.client("ana").options(f"{BONDS}{world.bond.pk}/restart/").json()
 
     assert "actions" not in body
+
+
+def test_a_put_asks_for_no_more_than_it_needs(world: World) -> None:
+    path = f"{BONDS}{world.bond.pk}/pppoe_legs/"
+    client = world.client("ana")
+
+    post = client.options(path).json()["actions"]["POST"]
+    put = client.options(f"{path}{world.pppoe_leg.pk}/").json()["actions"]["PUT"]
+
+    assert (post["password"]["required"], put["password"]["required"]) == (True, False)
+    assert (post["username"]["required"], put["username"]["required"]) == (True, True)
+    assert (put["username"]["min_length"], put["username"]["max_length"]) == (1, 255)
+    assert "min_length" not in put["note"]
+
+
+def test_a_read_only_token_is_offered_nothing(world: World) -> None:
+    issued = create_token(
+        by=SERVER,
+        owner=world.user("ana"),
+        name="script",
+        expires=world.now + timedelta(days=1),
+        read_only=True,
+    )
+    client = Client(headers={"Authorization": f"Token {issued.text}"})
+
+    for path in (BONDS, f"{BONDS}{world.bond.pk}/"):
+        assert client.options(path).status_code == 200
+        assert "actions" not in client.options(path).json()

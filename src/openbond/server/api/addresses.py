@@ -53,6 +53,9 @@ class Ipv6(Ipv4):
 class Mac(Text):
     """The hardware address of one interface; lower-case with colons."""
 
+    def __init__(self, **options: object):
+        super().__init__(blank=False, **options)  # type: ignore[arg-type]
+
     def to_internal_value(self, data: JsonValue) -> str:
         text = super().to_internal_value(data).lower()
         if not MAC.fullmatch(text) or int(text[:2], 16) & 1 or set(text) <= set("0:-"):

@@ -59,14 +59,17 @@ def checked(
 ) -> dict[str, Any]:
     """Return the fields sent, validated. `shown` is the object as its caller sees it.
 
-    Raises ValidationError with every fault found, and Forbidden for a secret out of bounds.
+    A secret that the caller may read but not write may be repeated, so that what was read can be
+    put back. Raises ValidationError with every fault found, and Forbidden for a secret out of
+    bounds.
     """
-    sent = body.initial_data
-    if not may_write_secrets and any(name in sent for name in body.secret):
+    sent, shown = body.initial_data, shown or {}
+    repeated = set() if may_write_secrets else body.secret & sent.keys()
+    if any(name not in shown or sent[name] != shown[name] for name in repeated):
         raise Forbidden
     body.is_valid(raise_exception=True)
-    fields = dict(body.validated_data)
-    return fields if shown is None else _without_fixed(body, fields, shown)
+    fields = {name: value for name, value in body.validated_data.items() if name not in repeated}
+    return _without_fixed(body, fields, shown) if body.instance is not None else fields
 
 
 def _without_fixed(

@@ -51,7 +51,15 @@ def describe_field(field: AnyField) -> FieldInfo:
             described[limit] = (
                 float(value) if isinstance(field, serializers.DecimalField) else value
             )
+    if _must_say_something(field):
+        described.setdefault("min_length", 1)
     return described | _inner(field)
+
+
+def _must_say_something(field: AnyField) -> bool:
+    return (
+        isinstance(field, serializers.CharField) and not field.read_only and not field.allow_blank
+    )
 
 
 def type_of(field: AnyField) -> str:

@@ -11,7 +11,7 @@ from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from openbond.server.errors import Vanished
+from openbond.server.errors import Forbidden, Vanished
 from openbond.server.system.constraints import is_about_a_missing_row
 from openbond.server.system.locks import hold
 
@@ -76,15 +76,9 @@ class Collection(Door, Generic[M]):
         self.rows()
 
     def writes_offered(self) -> dict[str, object]:
-        handlers = {
-            "POST": self.action_map.get("post"),
-            "PUT": self.action_map.get("put"),
-        }
-        return {
-            method: describe_fields(self.body())
-            for method, handler in handlers.items()
-            if handler in {"create", "replace"} and self.may_call(handler)
-        }
+        if self.action_map.get("post") != "create" or not self.may_call("create"):
+            return {}
+        return {"POST": describe_fields(self.body())}
 
     def _encoded(self, rows: QuerySet[M]) -> Iterator[bytes]:
         keys = list(rows.values_list("pk", flat=True))
@@ -165,6 +159,17 @@ class Resource(ReadOnlyResource[M]):
     def check_writable(self, row: M) -> None:
         """Raise Forbidden if the viewer may read this very object but not write it."""
 
+    def writes_offered(self) -> dict[str, object]:
+        offered = super().writes_offered()
+        if self.action_map.get("put") != "replace" or not self.may_call("replace"):
+            return offered
+        row = self.find()
+        try:
+            self.check_writable(row)
+        except Forbidden:
+            return offered
+        return offered | {"PUT": describe_fields(self.body(instance=row))}
+
     def create(self, request: Request, **path: object) -> Response:
         self.rows()
         row = again_if_gone(lambda: self.make(self.taken()))
@@ -185,7 +190,8 @@ class Resource(ReadOnlyResource[M]):
         context = {"viewer": self.viewer, "view": self, "row": row}
         body = self.body(instance=row, data=self.sent(), partial=partial, context=context)
         may_write_secrets = self.credentials_code is None or self.viewer.can(self.credentials_code)
-        shown = self.shown(row) if row is not None and body.fixed else None
+        is_compared = body.fixed or (body.secret and not may_write_secrets)
+        shown = self.shown(row) if row is not None and is_compared else None
         return checked(body, shown, may_write_secrets=may_write_secrets)
 
     def in_own_space(self, given: dict[str, Any], row: M | None = None) -> dict[str, Any]:

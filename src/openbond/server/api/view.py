@@ -117,7 +117,7 @@ class Door(ViewSetMixin, APIView):
             "renders": [renderer.media_type for renderer in self.renderer_classes],
             "parses": [parser.media_type for parser in self.parser_classes],
         }
-        actions = self.writes_offered()
+        actions = {} if self.viewer.read_only else self.writes_offered()
         return Response(described | {"actions": actions} if actions else described)
 
     def negotiate(self, request: Request) -> None:

@@ -1,5 +1,7 @@
 """What a client may send to a bond (02-bonds.md, 1)."""
 
+import re
+
 from django.db.models import Model
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -16,7 +18,6 @@ from openbond.server.api.fields import (
     Time,
     Whole,
     has_letter_or_digit,
-    whole_number,
 )
 from openbond.server.api.relations import Relation, SpaceRelation
 from openbond.server.fleet.selectors import aggregators_visible_to
@@ -35,7 +36,8 @@ CIPHERS = [value.value for value in Cipher]
 
 MAX_PORTS = 32
 LAST_PORT = 65535
-NOT_PORTS = "Enter 1 to 32 different ports from 1 to 65535, separated by commas."
+PORT = re.compile("[1-9][0-9]{0,4}")
+NOT_PORTS = "Enter 1 to 32 different ports from 1 to 65535, separated by commas, without spaces."
 
 
 class Ports(Text):
@@ -49,12 +51,12 @@ class Ports(Text):
 
     def to_internal_value(self, data: JsonValue) -> str:
         text = super().to_internal_value(data)
-        ports = [whole_number(word) for word in text.split(",")]
-        if len(ports) > MAX_PORTS or len(set(ports)) < len(ports):
+        words = text.split(",")
+        if len(words) > MAX_PORTS or len(set(words)) < len(words):
             raise ValidationError(NOT_PORTS)
-        if any(port is None or not 1 <= port <= LAST_PORT for port in ports):
+        if not all(PORT.fullmatch(word) and int(word) <= LAST_PORT for word in words):
             raise ValidationError(NOT_PORTS)
-        return ",".join(str(port) for port in ports)
+        return text
 
 
 class Interval(Whole):

@@ -98,6 +98,12 @@ class Legs(LegActions):
     def hidden(self, row: Leg) -> Shown:
         return {"password": row.sealed_password}
 
+    def etag(self, row: Leg, shown: Shown) -> str:
+        """The same as below the typed address: a client may read here and write there."""
+        typed = self.lent_to(OF_TYPE[LegType(row.type)])
+        typed.kwargs = self.kwargs
+        return typed.etag(row, typed.shown(row))
+
 
 class TypedLegs(Legs, Resource[Leg]):
     """What the collections of the four types have in common."""
@@ -112,6 +118,9 @@ class TypedLegs(Legs, Resource[Leg]):
         fresh = selectors.fresh_states(since=self.fresh_since)
         columns = rows.values(*COLUMNS, *TYPE_COLUMNS[self.type], **TIMES, **fresh)
         return [typed_leg(row, self.links, self.viewer) for row in columns]
+
+    def etag(self, row: Leg, shown: Shown) -> str:
+        return Resource.etag(self, row, shown)
 
     def make(self, given: dict[str, Any]) -> Leg:
         return services.create_leg(
@@ -169,6 +178,11 @@ class MobilebroadbandLegs(TypedLegs):
         search=(*SEARCH, "modem", "report__operator"),
         ordering=ORDERING,
     )
+
+
+OF_TYPE: dict[LegType, type[TypedLegs]] = {
+    view.type: view for view in (DhcpLegs, StaticLegs, PppoeLegs, MobilebroadbandLegs)
+}
 
 
 def as_columns(given: dict[str, Any]) -> dict[str, Any]:

@@ -59,10 +59,10 @@ def shown_states(
 
 def is_interface(name: str) -> bool:
     """Report whether `name` can be a network interface of a leg or a connected IP."""
-    if not INTERFACE.fullmatch(name) or len(name) > INTERFACE_LENGTH or name == "lo":
+    if not INTERFACE.fullmatch(name) or len(name) > INTERFACE_LENGTH:
         return False
-    _, _, vlan = name.partition(".")
-    return not name.startswith(OWN_PREFIXES) and int(vlan or 1) <= LAST_VLAN
+    device, _, vlan = name.partition(".")
+    return device != "lo" and not name.startswith(OWN_PREFIXES) and int(vlan or 1) <= LAST_VLAN
 
 
 def faults_of_static(*, ip: str, prefix: int, gateway: str) -> dict[str, list[str]]:

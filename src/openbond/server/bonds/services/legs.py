@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from openbond.server.bonds.models import Bond, ConnectedIP, Leg, LegReport, MobileProviderProfile
@@ -25,9 +26,11 @@ from .ports import give_port
 from .rows import lock_bond, refuse_while_tuning
 from .usable import is_profile_usable_in
 
+INTERFACE_TAKEN = "Another leg of the bond uses the interface."
+MODEM_TAKEN = "Another leg of the bond uses the modem."
 UNIQUE = {
-    "leg_interface_unique_in_bond": ("interface", "Another leg of the bond uses the interface."),
-    "leg_modem_unique_in_bond": ("modem", "Another leg of the bond uses the modem."),
+    "leg_interface_unique_in_bond": ("interface", INTERFACE_TAKEN),
+    "leg_modem_unique_in_bond": ("modem", MODEM_TAKEN),
 }
 CUSTOMER_SIDE = "A connected IP of the bond uses the interface."
 PROFILE_NOT_USABLE = "The mobile provider profile may not be used in the bond's space."
@@ -140,6 +143,8 @@ def delete_leg(*, by: Actor, leg: Leg, force: bool = True) -> None:
 
 def _check(leg: Leg, bond: Bond, *, sent: Mapping[str, object]) -> None:
     faults = _faults_of_interface(leg, bond) if "interface" in sent else {}
+    if "modem" in sent and leg.modem and _others(leg, bond).filter(modem=leg.modem).exists():
+        faults["modem"] = [MODEM_TAKEN]
     if leg.type == LegType.STATIC and {"ip", "prefix", "gateway"} & sent.keys():
         faults |= _faults_of_addresses(leg)
     profile = leg.provider_profile
@@ -154,7 +159,13 @@ def _faults_of_interface(leg: Leg, bond: Bond) -> dict[str, list[str]]:
         return {"interface": [NOT_AN_INTERFACE]}
     if ConnectedIP.objects.filter(bond=bond, interface=leg.interface).exists():
         return {"interface": [CUSTOMER_SIDE]}
+    if _others(leg, bond).filter(interface=leg.interface).exists():
+        return {"interface": [INTERFACE_TAKEN]}
     return {}
+
+
+def _others(leg: Leg, bond: Bond) -> QuerySet[Leg]:
+    return Leg.objects.filter(bond=bond).exclude(pk=leg.pk)
 
 
 def _faults_of_addresses(leg: Leg) -> dict[str, list[str]]:
