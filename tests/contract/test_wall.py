@@ -1,228 +1,88 @@
-"""Permission by construction: every row, method and asker, generated from the URI table.
+"""Permission by construction: every row, method, asker and relation, generated from the URI table.
 
-Somebody of another space, with every permission, sees nothing; somebody of the right space without
-any permission is refused. What may be open to all is listed here, so that it is on purpose.
+`wall.py` walks, this asks what it found. Then single bricks are taken out of the wall, one by one,
+and the same walk must find the hole: a wall that cannot fail proves nothing.
 """
 
-import re
-from ipaddress import IPv4Network
-from typing import Any
+import logging
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import transaction
 
-from openbond.server.bonds.services import (
-    create_connected_ip,
-    create_cpe_nat_ip,
-    create_leg,
-    create_mobile_provider_profile,
-    create_route,
-)
-from openbond.server.fleet.services import create_aggregator, create_routing_group
-from openbond.server.ipam.services import (
-    assign_routing_group,
-    create_allocation,
-    create_delegation,
-)
-from openbond.server.measurement.services import create_speed_test, create_tuning
-from openbond.server.qos.rules import ClassSpec
-from openbond.server.qos.services import create_qos_profile
-from openbond.server.system.actors import SERVER
-from openbond.wire.states import LegType
-from tests.contract.uri_table import METHODS, Row, rows
+from tests.contract.conftest import tell
+from tests.contract.mutants import Mutant, code_mutants, scope_mutants, sharing_mutants
+from tests.contract.wall import WALKS, Hole, Wall, build_wall
 from tests.world import World
 
-NETWORK, PART = IPv4Network("192.0.2.0/24"), IPv4Network("192.0.2.128/25")
+# What a whole walk asks, at least: a walk that shrinks is a wall that shrinks.
+REQUESTS = 4900
+RELATIONS = 50
 
-# Open to every authenticated user by the contract: indexes, reference lists, oneself.
-OPEN = {
-    "/api/v3/",
-    "/api/v3/permissions/",
-    "/api/v3/system/",
-    "/api/v3/system/status/",
-    "/api/v3/system/tasks/",
-    "/api/v3/system/timezones/",
-    "/api/v3/self/",
+# Bricks behind bricks: taken out alone they open nothing, because an object below a bond is only
+# looked for below a bond in reach; the others, no URI asks.
+BEHIND = {
+    "bonds.selectors.bonds.bonds_visible_to call 0",
+    "bonds.selectors.bonds.legs_visible_to call 0",
+    "bonds.selectors.routing.connected_ips_visible_to call 0",
+    "bonds.selectors.routing.cpe_nat_ips_visible_to call 0",
+    "bonds.selectors.routing.routes_visible_to call 0",
+    "measurement.selectors.tests.bond_tunings_visible_to call 0",
+    "measurement.selectors.tests.leg_tunings_visible_to call 0",
+    "measurement.selectors.tests.speed_tests_visible_to call 0",
+    "spaces.selectors.audit_visible_to call 0",
 }
 
 
-def objects_of_acme(world: World) -> dict[str, int]:
-    """Make one of each thing in Acme; return the id to put for each kind of path."""
-    bond = world.bond
-    group = create_routing_group(by=SERVER, name="Toronto", space=world.acme)
-    aggregator = create_aggregator(
-        by=SERVER, name="own", ip="203.0.113.7", space=world.acme, routing_group=group
-    )
-    allocation = create_allocation(by=SERVER, space=world.acme, network=NETWORK)
-    assign_routing_group(by=SERVER, allocation=allocation, routing_group=group)
-    of_root = create_allocation(by=SERVER, space=world.root, network=IPv4Network("203.0.113.0/24"))
-    assign_routing_group(by=SERVER, allocation=of_root, routing_group=world.group)
-    held = create_delegation(
-        by=SERVER, parent=of_root, space=world.acme, network=IPv4Network("203.0.113.0/25")
-    )
-    lan = create_connected_ip(by=SERVER, bond=bond, interface="eth0", ip="192.168.10.1", prefix=24)
-    profile = create_mobile_provider_profile(
-        by=SERVER, space=world.acme, name="Example", apn="a.example"
-    )
-    mobile = create_leg(
-        by=SERVER,
-        bond=bond,
-        type=LegType.MOBILEBROADBAND,
-        down_kbps=1000,
-        up_kbps=1000,
-        provider_profile=profile,
-    )
-    qos = create_qos_profile(
-        by=SERVER,
-        name="Own",
-        space=world.acme,
-        classes=[ClassSpec(name="All", bandwidth=100, is_default=True)],
-    )
-    test = create_speed_test(by=SERVER, bond=bond)
-    nat = create_cpe_nat_ip(by=SERVER, bond=bond, ip="203.0.113.9", dest_nat_ip="192.168.10.2")
-    route = create_route(by=SERVER, bond=bond, network="192.168.20.0/24", gateway="192.168.10.254")
-    tuning = create_tuning(by=SERVER, bond=bond)
-    return {
-        "nodes": aggregator.pk,
-        "aggregators": aggregator.pk,
-        "bonders": world.bonder.pk,
-        "qos": qos.pk,
-        "bonds": bond.pk,
-        "legs": world.dhcp_leg.pk,
-        "dhcp_legs": world.dhcp_leg.pk,
-        "static_legs": world.static_leg.pk,
-        "pppoe_legs": world.pppoe_leg.pk,
-        "mobilebroadband_legs": mobile.pk,
-        "connected_ips": lan.pk,
-        "cpe_nat_ips": nat.pk,
-        "routes": route.pk,
-        "speedtests": test.pk,
-        "tuners": tuning.pk,
-        "ipallocations": allocation.pk,
-        "assigned_routing_groups": group.pk,
-        "mobileproviderprofiles": profile.pk,
-        "users": world.user("ana").pk,
-        "spaces": world.acme.pk,
-        "ip_allocations": allocation.pk,
-        "delegated_ip_allocations": held.pk,
-        "routinggroups": group.pk,
-    }
+@pytest.fixture
+def wall(world: World) -> Iterator[Wall]:
+    # Thousands of refusals are no news.
+    logging.disable(logging.CRITICAL)
+    yield build_wall(world)
+    logging.disable(logging.NOTSET)
 
 
-def path_in_acme(row: Row, ids: dict[str, int]) -> str:
-    """Put Acme's ids for X, Y and Z, each by the word before it."""
-    return re.sub(r"(\w+)/[XYZ]/", lambda found: f"{found[1]}/{ids[found[1]]}/", row.uri)
+@pytest.mark.timeout(1800)
+def test_nobody_gets_through_the_wall(wall: Wall, pytestconfig: pytest.Config) -> None:
+    holes = [hole for walk in WALKS for hole in wall.holes(walk)]
+
+    asked = f"{wall.requests} requests, {wall.relations} relations"
+    tell(pytestconfig, f"wall: {asked}, {len(holes)} holes")
+    assert holes == []
+    assert wall.requests >= REQUESTS
+    assert wall.relations >= RELATIONS
 
 
-def has_object_of_a_space(row: Row) -> bool:
-    return "/X/" in row.uri and not row.uri.startswith("/api/v3/groups/")
-
-
-def send(client: Any, method: str, path: str) -> Any:
-    return client.generic(method, path, "{}", content_type="application/json")
-
-
-def test_what_another_space_has_does_not_exist(world: World) -> None:
-    ids = objects_of_acme(world)
-    gil, walked = world.client("gil"), 0
-
-    for row in filter(has_object_of_a_space, rows()):
-        path = path_in_acme(row, ids)
-        for method in [*sorted(row.methods), "OPTIONS"]:
-            response = send(gil, method, path)
-            assert response.status_code == 404, (method, path, response.content)
-            assert response.json() == {"detail": "Not found.", "code": "not_found"}
-            walked += 1
-
-    assert walked > 200
-
-
-def test_a_child_space_does_not_see_its_parent_s(world: World) -> None:
-    ids = objects_of_acme(world)
-    eve = world.client("eve")
-    shared = ("nodes", "aggregators", "qos", "mobileproviderprofiles", "routinggroups")
-
-    for row in filter(has_object_of_a_space, rows()):
-        path = path_in_acme(row, ids)
-        is_shared = row.uri.split("/")[3] in shared
-        for method in sorted(row.methods):
-            status = send(eve, method, path).status_code
-            if not is_shared:
-                assert status == 404, (method, path)
-            elif method != "GET":
-                assert status == 403, (method, path)
-
-
-def test_its_own_space_and_those_above_do_see_them(world: World) -> None:
-    ids = objects_of_acme(world)
-
-    for row in filter(has_object_of_a_space, rows()):
-        if "GET" not in row.methods:
-            continue
-        path = path_in_acme(row, ids)
-        # The tuning of the world is the bond's; below a leg it does not exist.
-        if re.search(r"/legs/\d+/tuners/\d+/", path):
-            continue
-        for name in ("ana", "admin"):
-            assert world.client(name).get(path).status_code == 200, (name, path)
-
-
-def test_without_a_permission_nothing_is_done(world: World) -> None:
-    ids = objects_of_acme(world)
-    world.restrict("ana")
-    ana = world.client("ana")
-
-    for row in rows():
-        if row.uri in OPEN:
-            assert send(ana, "GET", row.uri).status_code == 200
-            continue
-        path = path_in_acme(row, ids | {"groups": 1})
-        for method in sorted(row.methods):
-            response = send(ana, method, path)
-            assert response.status_code == 403, (method, path, response.content)
-
-
-def test_lists_hold_nothing_of_another_space(world: World) -> None:
-    ids = objects_of_acme(world)
-    gil = world.client("gil")
-    own = {f"/{word}/{number}/" for word, number in ids.items()}
-
-    for row in rows():
-        if "GET" in row.methods and "/X/" not in row.uri and "zip" not in row.uri:
-            body = gil.get(row.uri).content.decode() if "backup" not in row.uri else ""
-            for path in own - {f"/users/{ids['users']}/"}:
-                assert f"/api/v3{path}" not in body, (row.uri, path)
-
-
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("path", "field", "kind"),
+    ("mutants", "at_least"),
     [
-        ("bonds/", "aggregator", "aggregators"),
-        ("bonds/", "secondary_aggregator", "aggregators"),
-        ("bonds/", "qos_profile", "qos"),
-        ("bonds/", "space", "spaces"),
-        ("aggregators/", "routing_group", "routinggroups"),
-        ("aggregators/", "space", "spaces"),
-        ("routinggroups/", "space", "spaces"),
-        ("mobileproviderprofiles/", "space", "spaces"),
-        ("ipallocations/", "space", "spaces"),
-        ("ipallocations/", "parent", "ipallocations"),
-        ("users/", "space", "spaces"),
-        ("spaces/", "parent", "spaces"),
-        ("bonds/{bond}/mobilebroadband_legs/", "provider_profile", "mobileproviderprofiles"),
-        ("bonds/{bond}/speedtests/", "leg", "legs"),
+        pytest.param(scope_mutants, 18, id="a scope of a selector"),
+        pytest.param(code_mutants, 15, id="the codes of a view"),
+        pytest.param(sharing_mutants, 5, id="what protects shared objects"),
     ],
 )
-def test_a_relation_out_of_reach_is_the_same_as_none(
-    path: str, field: str, kind: str, world: World
+def test_the_wall_falls_in_when_a_brick_is_taken_out(
+    mutants: Callable[[], list[Mutant]], at_least: int, wall: Wall, pytestconfig: pytest.Config
 ) -> None:
-    ids = objects_of_acme(world)
-    url = f"/api/v3/{path.format(bond=world.globex_bond.pk)}"
-    gil = world.client("gil")
+    tried = [mutant for mutant in mutants() if mutant.name not in BEHIND]
 
-    for target in (ids[kind], 999_999_999):
-        answer = gil.post(url, {field: target}, "application/json").json()
-        assert answer[field] == ["Invalid hyperlink - Object does not exist."], target
+    survivors = [mutant.name for mutant in tried if first_hole(wall, mutant) is None]
+
+    tell(pytestconfig, f"wall: {len(tried)} bricks taken out, {len(survivors)} not missed")
+    assert survivors == []
+    assert len(tried) >= at_least
 
 
-def test_the_table_is_walked_whole() -> None:
-    assert {method for row in rows() for method in row.methods} == set(METHODS)
+def test_the_bricks_behind_others_are_still_there() -> None:
+    assert {mutant.name for mutant in scope_mutants()} >= BEHIND
+
+
+def first_hole(wall: Wall, mutant: Mutant) -> Hole | None:
+    """Return the first hole that the walk finds without the brick; undo what went through."""
+    walks = [*mutant.walks, *(walk for walk in WALKS if walk not in mutant.walks)]
+    with transaction.atomic():
+        with mutant.applied():
+            found = next((hole for walk in walks for hole in wall.holes(walk)), None)
+        transaction.set_rollback(True)
+    return found
