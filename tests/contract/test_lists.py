@@ -5,19 +5,14 @@ The table holds the lists of 04-routing.md to 08-system.md.
 
 import csv
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.urls import resolve
 
-from openbond.server.bonds.services import create_mobile_provider_profile
-from openbond.server.ipam.services import assign_routing_group, create_allocation
-from openbond.server.system.actors import SERVER
-from tests.contract.things import make_things
-from tests.contract.uri_table import Row
-from tests.contract.walked import Walked
+from tests.contract.things import things_of_acme
+from tests.contract.walked import path_of
 from tests.world import World
 
 TABLE = Path(__file__).with_name("v3_lists.tsv")
@@ -32,22 +27,7 @@ class List:
 
     def path(self, world: World) -> str:
         """Return the address of this list in a world where Acme has one of each thing."""
-        return self.filled(ids_of_acme(world))
-
-    def filled(self, ids: dict[str, int]) -> str:
-        return Walked(Row(self.uri, frozenset(), is_published=True)).filled(ids)
-
-
-def ids_of_acme(world: World) -> dict[str, int]:
-    """Make one of each thing in Acme; return the id to put for each kind of path."""
-    create_mobile_provider_profile(by=SERVER, space=world.root, name="Of all", apn="a.example")
-    network = IPv4Network("203.0.113.0/24")
-    whole = create_allocation(by=SERVER, space=world.root, network=network)
-    assign_routing_group(by=SERVER, allocation=whole, routing_group=world.group)
-    things = make_things(
-        world, space=world.acme, mark="acme", held_from=whole, part="203.0.113.0/26", number=1
-    )
-    return things.ids
+        return path_of(self.uri, things_of_acme(world))
 
 
 def names(text: str) -> list[str]:
@@ -143,11 +123,11 @@ def test_each_list_has_pages_search_and_leaves_out_fields(of: List, world: World
 
 def test_a_word_is_searched_for_in_every_field_of_the_table(world: World) -> None:
     """Of each object, something it shows in a search field is found by its own words."""
-    ids = ids_of_acme(world)
+    ids = things_of_acme(world)
     for of in lists():
         if of.uri.endswith(("tuners/", "mobilebroadbandproviderapns/")):
             continue
-        path = of.filled(ids)
+        path = path_of(of.uri, ids)
         for one in objects(world, path)[:2]:
             for name in of.search:
                 word = str(one.get(name) or "").split(" ")[0]

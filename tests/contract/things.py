@@ -45,6 +45,18 @@ class Things:
     shared_mark: str
 
 
+def things_of_acme(world: World) -> dict[str, int]:
+    """Make one of each thing in Acme, and what the root shares; return the ids for paths."""
+    create_mobile_provider_profile(by=SERVER, space=world.root, name="Of all", apn="a.example")
+    network = IPv4Network("203.0.113.0/24")
+    whole = create_allocation(by=SERVER, space=world.root, network=network)
+    assign_routing_group(by=SERVER, allocation=whole, routing_group=world.group)
+    made = make_things(
+        world, space=world.acme, mark="acme", held_from=whole, part="203.0.113.0/25", number=1
+    )
+    return made.ids
+
+
 def make_things(
     world: World, *, space: Space, mark: str, held_from: IPAllocation, part: str, number: int
 ) -> Things:

@@ -122,6 +122,11 @@ def walked_rows() -> list[Walked]:
     return [Walked(row) for row in rows()]
 
 
+def path_of(uri: str, ids: dict[str, int]) -> str:
+    """Return the path of a URI of the table with the id of each word."""
+    return Walked(Row(uri, frozenset(), is_published=True)).filled(ids)
+
+
 def ways_to(kind: str, target: int, key: str) -> list[object]:
     """Every way a client may name an object; a space also by its key."""
     url = f"/api/v3/{kind}/{target}/"

@@ -217,6 +217,7 @@ class Wall:
     def seen_beside(self) -> dict[str, bytes]:
         """Return every body that one of Globex gets: objects, lists, indexes, counts."""
         paths = [row.filled(self.beside.ids) for row in ROWS if "GET" in row.methods]
+        paths.append("/api/v3/groups/?ordering=user_count")
         self._ask("sibling", "GET", "/api/v3/")  # so that his login is noted already
         return {path: self._still(path) for path in paths}
 
