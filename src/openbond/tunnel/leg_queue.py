@@ -27,8 +27,8 @@ class LegQueue:
 
     Read by the scheduler: `id`, `pacer`, `delay` (relative one-way delay, seconds; the fastest
     leg has 0), `bound` (how long a lane and those before it may be, seconds), `wait` and `arrival`.
-    `given` and `gone` count the parcels of slow lanes that came and left. Counters: `datagrams`,
-    `octets` (outer), `repaired`.
+    `given` and `gone` count the parcels of slow lanes that came and left, but for repairs.
+    Counters: `datagrams`, `octets` (outer), `repaired`.
     """
 
     def __init__(self, end: LegEnd, *, bps: float, outbox: Outbox) -> None:
@@ -89,14 +89,16 @@ class LegQueue:
         self._lanes[lane].append(parcel)
         self._queued[lane] += parcel.octets
         self._octets += parcel.octets
-        if lane & BULK_LANE:
+        if lane & BULK_LANE and not parcel.is_repair:
             self.given += 1
 
     def enqueue_repair(self, parcel: Parcel) -> None:
-        """Queue a repair: it is overdue already and goes before the rest."""
-        parcel.lane = 0
-        self._lanes[0].appendleft(parcel)
-        self._queued[0] += parcel.octets
+        """Queue a repair: it is overdue already and goes before the rest of its lane, so that what
+        was lost of heavy flows does not keep that of sparse ones waiting.
+        """
+        lane = parcel.lane = min(parcel.lane, len(self._lanes) - 1)
+        self._lanes[lane].appendleft(parcel)
+        self._queued[lane] += parcel.octets
         self._octets += parcel.octets
 
     def take_back(self) -> list[Parcel]:
@@ -160,7 +162,8 @@ class LegQueue:
                 self._queued[number] += rest.octets
                 self._octets += rest.octets
                 return parcel
-        self.gone += number & BULK_LANE
+        if not parcel.is_repair:
+            self.gone += number & BULK_LANE
         if lane and _is_small(parcel) and _is_small(lane[0]):
             return self._bundle(parcel, number)
         return parcel

@@ -124,7 +124,7 @@ class Outbound:
     def repair(self, lost: Iterable[Parcel], now: float) -> None:
         """Send again what was lost, over the leg of earliest arrival, before all that waits."""
         legs = [leg for leg in self._eligible if leg.pacer.bps]
-        for parcel in lost:
+        for parcel in reversed(list(lost)):  # each goes before the rest: the first one last
             if legs:
                 best = min(legs, key=lambda leg: (leg.pacer.free_at + leg.delay, leg.id))
                 best.enqueue_repair(parcel)
