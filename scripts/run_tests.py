@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent.parent
+# What takes long is told, so that the whole stays well inside its half hour.
+SLOWEST = ["--durations=8", "--durations-min=5"]
 SERVER_TESTS = ["tests/server", "tests/api", "tests/control", "tests/contract"]
 
 
@@ -59,7 +61,8 @@ def run(part: Part, count: Count) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *part.arguments]
+        command = [sys.executable, "-m", "pytest", "-q", *SLOWEST, f"--junitxml={report}"]
+        command += part.arguments
         done = subprocess.run(
             command, cwd=HERE, env={**os.environ, **part.environment}, check=False
         )

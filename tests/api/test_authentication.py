@@ -211,5 +211,5 @@ def test_a_request_costs_the_same_few_queries_to_log_in(
     basic("ana").get("/api/v3/")
     User.objects.update(last_login=timezone.now())
 
-    with django_assert_num_queries(3):  # the user with his space, his groups, their grants
+    with django_assert_num_queries(2):  # the user with his space, and his groups' grants
         assert basic("ana").get("/api/v3/").status_code == 200

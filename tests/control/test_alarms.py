@@ -174,6 +174,7 @@ def test_a_path_mtu_below_1280_raises_one_until_it_is_not(world: World, watch: W
 def test_a_leg_slowed_below_half_for_an_hour_raises_one(world: World, watch: Watch) -> None:
     LegReport.objects.filter(pk=world.dhcp_leg.pk).update(adapted_down_kbps=20_000)
 
+    watch.watch(12 * SECOND)
     watch.watch(59 * MINUTE)
     before = watch.open()
     watch.watch(2 * MINUTE)

@@ -13,6 +13,9 @@ from .live import PASSWORD, LiveServer
 
 LOGIN = ("admin@localhost", PASSWORD)
 HOST = "mgmt.example.net"
+# More than the 16 KiB of a head, and no end of it: all of this is under way when the server hangs
+# up. With more to send the client's system may forget the answer that came before.
+TOO_LONG = 20_000
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -50,11 +53,9 @@ def answer_to(server: LiveServer, request: bytes) -> tuple[dict[str, str], bytes
         pytest.param(b"\x16\x03 what is this\r\n\r\n", id="no HTTP"),
         pytest.param(b"GET /api/v3/ HTTP/1.1\r\n\r\n", id="no host"),
         pytest.param(
-            b"GET /api/v3/ HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 100_000, id="endless head"
+            b"GET /api/v3/ HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * TOO_LONG, id="endless head"
         ),
-        pytest.param(
-            b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", id="endless path"
-        ),
+        pytest.param(b"GET /" + b"x" * TOO_LONG, id="endless path"),
         pytest.param("GET /ä HTTP/1.1\r\nHost: x\r\n\r\n".encode(), id="bytes in the path"),
         pytest.param(
             b"POST /api/v3/bonds/ HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",

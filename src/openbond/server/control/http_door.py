@@ -11,7 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .request_ids import HEADER, request_id_for
 
 REFUSAL = {
-    "detail": "This is no HTTP/1.1 request, or its head is longer than 64 KiB.",
+    "detail": "This is no HTTP/1.1 request, or its head is longer than 16 KiB.",
     "code": "bad_request",
 }
 

@@ -70,8 +70,10 @@ def _database(url: str) -> Iterator[str]:
 def _run(words: list[str], environment: dict[str, str], said: Path, say: Say) -> list[Row]:
     rows = []
     argv = [sys.executable, "-m", "openbond.lab.bench.server", *words]
-    with said.open("w") as sink:
-        child = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=sink)
+    with (
+        said.open("w") as sink,
+        subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=sink) as child,
+    ):
         try:
             for text in child.stdout or ():
                 line = msgspec.json.decode(text, type=Line)
@@ -80,9 +82,9 @@ def _run(words: list[str], environment: dict[str, str], said: Path, say: Say) ->
                 else:
                     say(line.say)
             status = child.wait()
-        finally:
+        except BaseException:
             child.kill()
-            child.wait()
+            raise
     if status != 0:
         last = said.read_text(errors="replace").strip().splitlines()[-1:]
         raise LabError(f"{' '.join(words)} failed: {' '.join(last) or f'exit status {status}'}")
