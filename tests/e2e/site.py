@@ -69,7 +69,7 @@ class Site:
         return self.wait_for_states({line.number: "up" for line in LINES}, patience=patience)
 
     def wait_until_nodes_listen(self, patience: float = 90) -> None:
-        """Change something, and return when both ends have it.
+        """Change something, and return when both ends have fetched it.
 
         What the API shows of a node may be old: one that missed the server for a while asks again
         only when its own patience says so (behaviour 1.5).
@@ -78,8 +78,8 @@ class Site:
         hold = self.api.get(f"/api/v3/bonds/{self.bond_id}/", HoldView).reorder_max_hold
         self.change_bond(reorder_max_hold=150 if hold != 150 else 151)
         wait_until(
-            lambda: all_applied(self.config_updates(since)),
-            what="both ends have a change",
+            lambda: all(row.status != "pending" for row in self.config_updates(since)),
+            what="both ends have fetched a change",
             patience=patience,
         )
 
