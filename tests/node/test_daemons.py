@@ -7,21 +7,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from openbond.node import clock
 from openbond.node import daemon_messages as messages
 from openbond.node.agent.daemons import Daemons
+from openbond.node.agent.keeper import Keeper
 from openbond.node.agent.known import Known
 from openbond.node.agent.legs import LegEvents
 from openbond.node.agent.reporting import Reporter
+from openbond.node.agent.supervision import Supervision
+from openbond.node.agent.telling import Telling
 from openbond.node.agent.tunnels import TunnelStates
+from openbond.node.paths import Paths
 from openbond.node.plan.desired import desired_for
 from openbond.node.plan.facts import Facts, Machine
 from openbond.node.report_queue import ReportQueue
-from openbond.wire.reports import LegStateChanged, PathMtuMeasured, Report
+from openbond.wire.reports import LegStateChanged, NodeState, PathMtuMeasured, Report
 from openbond.wire.states import ShownState
+from tests.node.fake_host import FakeHost
 from tests.node.samples import bond, bonder, static_leg
 
 T = TypeVar("T")
+R = TypeVar("R")
 NOW_MS = clock.wall_ms()
 MACHINE = Machine("/key", "/hook", "/leases", ("tunnel",))
 (FILE,) = desired_for(bonder(bond(legs=[static_leg()])), Facts(MACHINE)).files
@@ -34,6 +42,8 @@ class FakeDaemon:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.told: list[messages.Request] = []
+        # What happens between the look at the legs for a status and the arrival of the answer.
+        self.meanwhile: messages.LegStateMoved | None = None
         self.status = messages.StatusAnswer(
             bond_id=7,
             pid=1,
@@ -71,10 +81,19 @@ class FakeDaemon:
             answer: messages.Answer = messages.Done()
             if isinstance(request, messages.Status):
                 answer = self.status
+                await self._let_it_happen()
             elif isinstance(request, messages.Subscribe):
                 self._listeners.append(writer)
             writer.write(messages.encode_line(answer))
         writer.close()
+
+    async def _let_it_happen(self) -> None:
+        moved, self.meanwhile = self.meanwhile, None
+        if moved is None:
+            return
+        self.status = replace(self.status, legs=[replace(self.status.legs[0], state=moved.new)])
+        self.says(moved)
+        await asyncio.sleep(0.05)
 
 
 class Site:
@@ -145,6 +164,43 @@ def test_the_first_contact_tells_states_and_inner_mtu() -> None:
         assert site.known.announcements.withdrawn([7], now=1e9) == frozenset()
 
     attached(story)
+
+
+def test_states_told_after_a_change_are_never_those_before_it(tmp_path: Path) -> None:
+    up_again = messages.LegStateMoved(
+        leg_id=21, old=ShownState.TESTING, new=ShownState.UP, signal="STEADY", at_ms=NOW_MS
+    )
+
+    async def story(site: Site) -> None:
+        legs = [replace(site.daemon.status.legs[0], state=ShownState.TESTING)]
+        site.daemon.status = replace(site.daemon.status, legs=legs)
+        site.daemon.meanwhile = up_again
+        telling = Telling(
+            site.known, kept(site, tmp_path), site.daemons, Reporter(site.queue), tmp_path
+        )
+        telling.tell_now()
+        task = asyncio.create_task(telling.tell_states())
+        await site.until(lambda: told(site, NodeState))
+        task.cancel()
+
+        kinds = [type(report) for report in reports(site)]
+        assert kinds == [LegStateChanged, NodeState]
+        assert [leg.state for leg in told(site, NodeState)[0].legs] == [ShownState.UP]
+
+    attached(story)
+
+
+def kept(site: Site, root: Path) -> Keeper:
+    supervision = Supervision(Paths(root))
+    keeper = Keeper(
+        FakeHost("eth1"), site.daemons, lambda _: Facts(MACHINE), supervision, lambda *_: None
+    )
+    keeper.content = bonder(bond(legs=[static_leg()]))
+    return keeper
+
+
+def told(site: Site, kind: type[R]) -> list[R]:
+    return [report for report in reports(site) if isinstance(report, kind)]
 
 
 def test_a_change_of_state_is_reported_at_once() -> None:

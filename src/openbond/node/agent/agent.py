@@ -82,7 +82,7 @@ class Agent:
             leg_lost=self._on_leg_lost,
             leg_back=self._on_leg_back,
         )
-        self._daemons = Daemons(paths.root, self._legs.on_event, self._legs.on_status)
+        self._daemons = Daemons(paths.root, self._legs.on_event, self._on_first_contact)
         self._host = LinuxHost(paths)
         self._keeper = Keeper(
             self._host, self._daemons, self._facts, self._supervision, self._on_kept
@@ -140,6 +140,11 @@ class Agent:
 
     def _wake(self) -> None:
         self._keeper.again.set()
+
+    def _on_first_contact(self, bond_id: int, status: daemon_messages.StatusAnswer) -> None:
+        """Take a daemon's whole word, and pass it on: what it told before, nobody heard."""
+        self._legs.on_status(bond_id, status)
+        self._telling.tell_now()
 
     def _on_leg_lost(self, leg_id: int) -> None:
         self._channel.transport.way_lost(leg_id)

@@ -95,15 +95,20 @@ class DaemonLink:
 
 
 class Daemons:
-    """All daemons of the node, and what is known of their legs."""
+    """All daemons of the node, and what is known of their legs. `heard` counts their events."""
 
     def __init__(self, root: Path, on_event: OnEvent, on_status: OnStatus) -> None:
+        self.heard = 0
         self._root = root
-        self._on_event = on_event
+        self._take_event = on_event
         self._on_status = on_status
         self.links: dict[int, DaemonLink] = {}
         self._listening: dict[int, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
+
+    def _on_event(self, bond_id: int, event: DaemonEvent) -> None:
+        self.heard += 1
+        self._take_event(bond_id, event)
 
     def attach(self, bond_ids: Iterable[int]) -> None:
         """Listen to exactly these bonds' daemons from now on."""

@@ -20,6 +20,7 @@ from .states import leg_facts
 
 STATES_EVERY_S = 60.0
 LEAST_RATES_S = 5.0
+LOOKS_MOST = 5
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -55,7 +56,7 @@ class Telling:
             self._now.clear()
             if self._is_decommissioned() and not was_asked:
                 continue
-            self._tell_states(await self.legs())
+            self._tell_states(await self._present_legs())
 
     def _is_decommissioned(self) -> bool:
         """Such a node speaks once an hour, when it asks for its config (behaviour 1.4)."""
@@ -68,6 +69,20 @@ class Telling:
                 number=number, at_ms=clock.wall_ms(), boot_id=self._boot_id, legs=legs
             )
         )
+
+    async def _present_legs(self) -> list[LegFacts]:
+        """Return what is known of all legs, no older than the last change that was reported.
+
+        A change that is told while the daemons are asked would else be followed by a report of
+        what was before it, and stand corrected only a minute later.
+        """
+        legs: list[LegFacts] = []
+        for _ in range(LOOKS_MOST):
+            heard = self._daemons.heard
+            legs = await self.legs()
+            if self._daemons.heard == heard:
+                break
+        return legs
 
     async def legs(self) -> list[LegFacts]:
         """Return what is known of all legs now."""
