@@ -24,22 +24,19 @@ from openbond.lab.waiting import wait_until
 from openbond.node import store
 from openbond.node.daemon_messages import (
     DaemonSettings,
-    LegLink,
     encode_settings,
     settings_path,
 )
 from openbond.node.paths import Paths
 from openbond.node.programs import Program, write_program
-from openbond.wire.config import LegConfig
-from openbond.wire.states import LegType, LinkMode, NodeKind, ShownState
+from openbond.wire.states import NodeKind, ShownState
 
-from .bonds import bond_config
+from .bonds import bond_config, leg_config, leg_link
 from .memory import Memory, memory_of, memory_together
 from .rows import Row, Say
 
 LEGS = (1, 2)
 LEG_KBPS = 50_000
-PORT_BEFORE = 2000
 UP_WITHIN = 240.0
 MEMORY_MOST_MB = 20.0  # a bond: 50 bonds per GB (item 56)
 RESTART_MOST_S = 0.6  # a bond: 50 bonds in 30 s
@@ -191,11 +188,16 @@ class Aggregator:
                 tunnel_subnet=f"240.0.{2 * bond_id // 256}.{2 * bond_id % 256}/31",
                 peer_public_key=b64encode(public).decode(),
                 secret=self._secret,
-                legs=[_leg(leg_id) for leg_id in legs],
+                legs=[leg_config(leg_id, down_kbps=LEG_KBPS, up_kbps=LEG_KBPS) for leg_id in legs],
             ),
             private_key=str(key),
             links=[
-                _link(leg_id, leg, is_site=role is NodeKind.BONDER)
+                leg_link(
+                    leg_id,
+                    line=leg,
+                    network=f"10.71.{leg}",
+                    is_site=role is NodeKind.BONDER,
+                )
                 for leg, leg_id in zip(LEGS, legs, strict=True)
             ],
         )
@@ -210,28 +212,3 @@ def _largest(found: list[Memory | None]) -> Memory:
 
 def _leg_id(bond_id: int, leg: int) -> int:
     return len(LEGS) * (bond_id - 1) + leg
-
-
-def _leg(leg_id: int) -> LegConfig:
-    return LegConfig(
-        id=leg_id,
-        type=LegType.STATIC,
-        link_mode=LinkMode.ACTIVE,
-        failover=False,
-        tunnel_port=PORT_BEFORE + leg_id,
-        down_kbps=LEG_KBPS,
-        up_kbps=LEG_KBPS,
-    )
-
-
-def _link(leg_id: int, leg: int, *, is_site: bool) -> LegLink:
-    port = PORT_BEFORE + leg_id
-    if not is_site:
-        return LegLink(leg_id=leg_id, source_port=port)
-    return LegLink(
-        leg_id=leg_id,
-        interface=f"l{leg}",
-        source=f"10.71.{leg}.1",
-        peer=f"10.71.{leg}.2",
-        peer_port=port,
-    )

@@ -6,8 +6,11 @@ But for one: legs are cut here more often than four times in five minutes, which
 
 from ipaddress import ip_network
 
+from openbond.node.daemon_messages import LegLink
 from openbond.wire.config import BondConfig, LegConfig
-from openbond.wire.states import Cipher, Distribution, Security
+from openbond.wire.states import Cipher, Distribution, LegType, LinkMode, Security
+
+PORT_BEFORE = 2000  # behaviour 2.2: a leg's port is 2000 and its id
 
 
 def bond_config(
@@ -50,4 +53,32 @@ def bond_config(
         tcp_proxy=False,
         tcp_proxy_ports=[],
         legs=legs,
+    )
+
+
+def leg_config(
+    leg_id: int, *, down_kbps: int, up_kbps: int, mode: LinkMode = LinkMode.ACTIVE
+) -> LegConfig:
+    return LegConfig(
+        id=leg_id,
+        type=LegType.STATIC,
+        link_mode=mode,
+        failover=False,
+        tunnel_port=PORT_BEFORE + leg_id,
+        down_kbps=down_kbps,
+        up_kbps=up_kbps,
+    )
+
+
+def leg_link(leg_id: int, *, line: int, network: str, is_site: bool) -> LegLink:
+    """Return what a daemon opens for a leg on line `line`; `network`: its first three bytes."""
+    port = PORT_BEFORE + leg_id
+    if not is_site:
+        return LegLink(leg_id=leg_id, source_port=port)
+    return LegLink(
+        leg_id=leg_id,
+        interface=f"l{line}",
+        source=f"{network}.1",
+        peer=f"{network}.2",
+        peer_port=port,
     )

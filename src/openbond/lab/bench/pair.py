@@ -26,7 +26,6 @@ from openbond.node import store
 from openbond.node.daemon_messages import (
     DaemonSettings,
     Done,
-    LegLink,
     Line,
     Reload,
     Request,
@@ -34,22 +33,20 @@ from openbond.node.daemon_messages import (
     encode_settings,
     settings_path,
 )
-from openbond.wire.config import BondConfig, LegConfig
+from openbond.wire.config import BondConfig
 from openbond.wire.states import (
-    LegType,
     LinkMode,
     NodeKind,
     Security,
     ShownState,
 )
 
-from .bonds import bond_config
+from .bonds import bond_config, leg_config, leg_link
 from .lines import Lines, LineShape
 
 BOND_ID = 7
 DEVICE = f"tun{BOND_ID}"
 SITE_IP, FAR_IP = "240.0.0.0", "240.0.0.1"
-PORT_BEFORE = 2000
 UP_WITHIN = 20.0
 OUT_OF_USE = (ShownState.DOWN, ShownState.HANDSHAKING, ShownState.TESTING, ShownState.REMOVED)
 
@@ -221,7 +218,10 @@ class Pair:
             role=end.role,
             bond=self._bond((self.far if is_site else self.site).public_key),
             private_key=str(key),
-            links=[_link(number, is_site=is_site) for number in numbers],
+            links=[
+                leg_link(number, line=number, network=f"10.70.{number}", is_site=is_site)
+                for number in numbers
+            ],
         )
 
     def _bond(self, peer_public_key: str) -> BondConfig:
@@ -231,7 +231,12 @@ class Pair:
             peer_public_key=peer_public_key,
             secret=self._secret,
             legs=[
-                _leg(number, shape, in_use=number in self._in_use)
+                leg_config(
+                    number,
+                    down_kbps=shape.told_kbps(is_down=True),
+                    up_kbps=shape.told_kbps(is_down=False),
+                    mode=LinkMode.ACTIVE if number in self._in_use else LinkMode.IDLE,
+                )
                 for number, shape in enumerate(self.shapes, 1)
             ],
             security=self.security,
@@ -252,28 +257,3 @@ def _has_device(end: End) -> bool:
     except LabError:
         return False
     return True
-
-
-def _leg(number: int, shape: LineShape, *, in_use: bool) -> LegConfig:
-    return LegConfig(
-        id=number,
-        type=LegType.STATIC,
-        link_mode=LinkMode.ACTIVE if in_use else LinkMode.IDLE,
-        failover=False,
-        tunnel_port=PORT_BEFORE + number,
-        down_kbps=shape.told_kbps(is_down=True),
-        up_kbps=shape.told_kbps(is_down=False),
-    )
-
-
-def _link(number: int, *, is_site: bool) -> LegLink:
-    port = PORT_BEFORE + number
-    if not is_site:
-        return LegLink(leg_id=number, source_port=port)
-    return LegLink(
-        leg_id=number,
-        interface=f"l{number}",
-        source=f"10.70.{number}.1",
-        peer=f"10.70.{number}.2",
-        peer_port=port,
-    )
