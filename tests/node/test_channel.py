@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -48,6 +48,7 @@ class Site:
     server: FakeServer
     node: FakeNode
     paths: Paths
+    silent: set[int] = field(default_factory=set)
 
     @property
     def address(self) -> ServerAddress:
@@ -77,6 +78,7 @@ class Site:
             trust.checked(self.server.authority.ca_pem),
             ways=lambda: ways,
             addresses=ServerAddresses(self.paths.addresses),
+            silent=lambda: self.silent,
         )
         numbers = RisingNumbers(self.paths.numbers)
         try:
@@ -311,6 +313,36 @@ def test_a_poll_that_waits_on_a_dead_leg_goes_on_by_the_next(site: Site) -> None
 
     assert site.talk(cut, ways=[LEG_1, LEG_2]) is PollStatus.CONFIG
     assert site.server.sources[-2:] == ["127.0.1.1", "127.0.1.2"]
+
+
+def test_what_waits_on_a_silent_leg_goes_on_by_one_that_is_heard_again(site: Site) -> None:
+    waiting = PollRequest(revision=0, hash="", software_version="1", wait_ms=30_000)
+
+    async def come_back(channel: Channel) -> PollStatus:
+        poll = asyncio.create_task(channel.poll(waiting))
+        await asyncio.to_thread(site.server.wait_for, lambda: len(site.node.polls) == 1)
+        site.silent = {1}
+        channel.transport.way_back(2)
+        await asyncio.to_thread(site.server.wait_for, lambda: len(site.node.polls) == 2)
+        site.server.publish(site.node, bonder())
+        return (await poll).status
+
+    assert site.talk(come_back, ways=[LEG_1, LEG_2]) is PollStatus.CONFIG
+    assert site.server.sources[-2:] == ["127.0.1.1", "127.0.1.2"]
+
+
+def test_what_waits_on_a_leg_that_is_heard_stays_when_another_comes_back(site: Site) -> None:
+    waiting = PollRequest(revision=0, hash="", software_version="1", wait_ms=30_000)
+
+    async def come_back(channel: Channel) -> PollStatus:
+        poll = asyncio.create_task(channel.poll(waiting))
+        await asyncio.to_thread(site.server.wait_for, lambda: len(site.node.polls) == 1)
+        channel.transport.way_back(2)
+        site.server.publish(site.node, bonder())
+        return (await poll).status
+
+    assert site.talk(come_back, ways=[LEG_1, LEG_2]) is PollStatus.CONFIG
+    assert len(site.node.polls) == 1
 
 
 def test_a_leg_that_changed_its_address_is_a_new_way(site: Site) -> None:

@@ -105,14 +105,14 @@ class Site:
         self.queue = ReportQueue(root / "queue")
         self.changes = 0
         self.lost: list[int] = []
-        self.back = 0
+        self.back: list[int] = []
         events = LegEvents(
             self.known,
             self.tunnels,
             Reporter(self.queue),
             changed=self._changed,
             leg_lost=self.lost.append,
-            leg_back=self._back,
+            leg_back=self.back.append,
         )
         self.events = events
         self.daemons = Daemons(root, events.on_event, events.on_status)
@@ -120,9 +120,6 @@ class Site:
 
     def _changed(self) -> None:
         self.changes += 1
-
-    def _back(self) -> None:
-        self.back += 1
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):

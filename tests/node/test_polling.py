@@ -39,10 +39,12 @@ class FakePolls:
         self.failures: list[NodeError] = []
         self.superseded = False
         self.asked: list[tuple[float, PollRequest]] = []
+        self.fails_after_s = 0.0
 
     async def poll(self, request: PollRequest) -> PollAnswer:
         self.asked.append((asyncio.get_running_loop().time() - START, request))
         if self.failures:
+            await asyncio.sleep(self.fails_after_s)
             raise self.failures.pop(0)
         if self.superseded:
             return PollAnswer(status=PollStatus.SUPERSEDED, detail="newer enrolment")
@@ -121,6 +123,24 @@ def test_a_leg_that_comes_back_cuts_the_pause_short(tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
 
         assert len(asking.server.asked) == asked + 1
+
+    ask(tmp_path, story)
+
+
+def test_a_leg_that_comes_back_during_an_attempt_cuts_the_pause_after_it_short(
+    tmp_path: Path,
+) -> None:
+    async def story(asking: Asking) -> None:
+        asking.server.failures = [ServerUnreachable("nobody") for _ in range(30)]
+        asking.server.fails_after_s = 1000
+        await asyncio.sleep(10_500)
+        asked = len(asking.server.asked)
+        asking.poller.retry.nudge()
+        await asyncio.sleep(1000)
+        assert len(asking.server.asked) == asked + 1
+
+        failed, began = asking.server.times()[-2] + 1000, asking.server.times()[-1]
+        assert began == failed
 
     ask(tmp_path, story)
 

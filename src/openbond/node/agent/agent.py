@@ -149,8 +149,10 @@ class Agent:
     def _on_leg_lost(self, leg_id: int) -> None:
         self._channel.transport.way_lost(leg_id)
 
-    def _on_leg_back(self) -> None:
-        # Perhaps the only leg by which the server can be reached: do not wait out a long pause.
+    def _on_leg_back(self, leg_id: int) -> None:
+        # Perhaps the only leg by which the server can be reached: do not wait out a long pause,
+        # nor on a leg that was already dead when the request began.
+        self._channel.transport.way_back(leg_id)
         self._poller.retry.nudge()
         self._reporter.retry.nudge()
 
@@ -175,7 +177,7 @@ class Agent:
                 self._on_leg_lost(leg_id)
             elif before and not why:
                 self._daemons.tell(bond_id, daemon_messages.LegReady(leg_id=leg_id))
-                self._on_leg_back()
+                self._on_leg_back(leg_id)
         self._obstacles = found
 
     async def _look(self) -> None:

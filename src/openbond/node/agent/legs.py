@@ -23,7 +23,7 @@ class LegEvents:
         *,
         changed: Callable[[], None],
         leg_lost: Callable[[int], None],
-        leg_back: Callable[[], None],
+        leg_back: Callable[[int], None],
     ) -> None:
         self._known = known
         self._tunnels = tunnels
@@ -66,7 +66,7 @@ class LegEvents:
         if event.new is ShownState.DOWN:
             self._leg_lost(event.leg_id)
         elif event.old in SILENT_STATES and event.new not in SILENT_STATES:
-            self._leg_back()
+            self._leg_back(event.leg_id)
         self._on_tunnel(bond_id)
 
     def _on_tunnel(self, bond_id: int) -> None:

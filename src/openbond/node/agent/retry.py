@@ -9,7 +9,11 @@ from openbond.node.errors import NodeError, ServerRefused
 
 
 class Retry:
-    """One loop's patience. A nudge ends the wait: what changed may have been the cause."""
+    """One loop's patience. A nudge ends the wait: what changed may have been the cause.
+
+    A nudge that comes during the attempt itself counts for the wait after it: the attempt may have
+    begun by a way that was dead.
+    """
 
     def __init__(self) -> None:
         self._backoff = Backoff()
@@ -19,6 +23,7 @@ class Retry:
         """Start over; report whether there was a failure before (say so once)."""
         had_failed = self._backoff.failures > 0
         self._backoff = Backoff()
+        self._nudged.clear()
         return had_failed
 
     async def failed(self, error: NodeError) -> None:
@@ -36,9 +41,9 @@ class Retry:
         self._backoff = self._backoff.failed()
 
     async def pause(self, seconds: float) -> None:
-        self._nudged.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._nudged.wait(), seconds)
+        self._nudged.clear()
 
     def nudge(self) -> None:
         self._nudged.set()

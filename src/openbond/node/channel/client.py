@@ -85,6 +85,15 @@ class Transport:
         """Give up what waits on a leg that is known to be dead; it is tried on the next one."""
         self._give_up(way for way in self._lost if way.leg_id == leg_id)
 
+    def way_back(self, leg_id: int) -> None:
+        """Give up what waits on legs that are silent, now that one is heard again.
+
+        What waits on that leg itself goes too: its connection, once starved, may pause longer than
+        a new one needs.
+        """
+        silent = self._silent()
+        self._give_up(way for way in self._lost if way.leg_id == leg_id or way.leg_id in silent)
+
     def ways_changed(self) -> None:
         """Give up what waits on a way that is no more, e.g. on an address the leg lost."""
         present = set(self._ways())
