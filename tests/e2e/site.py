@@ -94,8 +94,11 @@ class Site:
                 self.api.patch(one.url, {"enabled": True}, msgspec.Raw)
 
     def set_mode(self, leg_id: int, mode: str) -> None:
+        self.change_leg(leg_id, link_mode=mode)
+
+    def change_leg(self, leg_id: int, **fields: object) -> None:
         leg = self.api.get(f"/api/v3/bonds/{self.bond_id}/legs/{leg_id}/", LegView)
-        self.api.patch(leg.url, {"link_mode": mode}, LegView)
+        self.api.patch(leg.url, fields, LegView)
 
     def change_bond(self, **fields: object) -> None:
         self.api.patch(f"/api/v3/bonds/{self.bond_id}/", fields, msgspec.Raw)
