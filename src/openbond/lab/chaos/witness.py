@@ -87,8 +87,25 @@ class Witness:
 
 
 def _is_kept(pid: int) -> bool:
-    try:
-        argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
+    argv = _argv(pid)
+    if not any(word in argv for word in KEPT_PROGRAMS):
         return False
-    return any(word in argv for word in KEPT_PROGRAMS)
+    # A child that has forked and not yet become the program it starts looks like its parent.
+    return argv != _argv(_parent(pid))
+
+
+def _argv(pid: int) -> list[str]:
+    """Return a process's words; none when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def _parent(pid: int) -> int:
+    """Return the process that started another; 0 when that is gone."""
+    try:
+        # The name in parentheses may hold anything, so what follows the last of them counts.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
