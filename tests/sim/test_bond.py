@@ -114,7 +114,7 @@ def test_light_load_stays_on_the_best_leg_and_heavy_load_spills_to_an_unlike_one
 
 
 def test_a_lossy_leg_takes_nothing_of_a_flow_that_runs_on_a_good_one() -> None:
-    internet = up({1: Line(20, 0.010), 2: Line(20, 0.010, loss=0.05)})
+    internet = up({1: Line(20, 0.010), 2: Line(20, 0.010, loss=0.1)})
     for _ in range(12):  # until the loss is known
         stream(internet, SITE, mbps=5, seconds=1.0)
         internet.run(1.0)
@@ -180,6 +180,22 @@ def test_losses_of_one_leg_are_repaired_over_the_others_within_the_hold() -> Non
     assert len(set(got)) >= sent * 0.999
     out_of_order = sum(later < earlier for earlier, later in pairwise(got))
     assert out_of_order <= sent * 0.002
+
+
+def test_repairs_do_not_go_the_long_way_over_a_leg_that_is_idle() -> None:
+    """A slow, far leg carries nothing of a light load; its line is free since long."""
+    lines = {1: Line(20, 0.030), 2: Line(50, 0.015, loss=0.01), 3: Line(50, 0.005)}
+    internet = up(lines)
+
+    sent = stream(internet, SITE, mbps=70, seconds=2.0)
+    internet.run(2.5)
+
+    legs = internet.bonds[SITE].report().legs
+    repaired = {leg.leg_id: leg.counters["repaired"] for leg in legs}
+    assert repaired[2] + repaired[3] > 10 * repaired[1]
+    got = numbers(internet.packets(FAR))
+    assert len(set(got)) >= sent * 0.999
+    assert sum(later < earlier for earlier, later in pairwise(got)) <= sent * 0.001
 
 
 def test_reordering_inside_a_leg_is_put_right() -> None:

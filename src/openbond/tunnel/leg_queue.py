@@ -49,6 +49,7 @@ class LegQueue:
         self._lanes: list[deque[Parcel]] = [deque(), deque()]
         self._queued = [0, 0]  # octets of each lane
         self._octets = 0  # of all lanes
+        self._overdue = 0  # octets of repairs among them
 
     def set_classes(self, count: int) -> None:
         """Have two lanes for each of so many QoS classes; what waits stays in order."""
@@ -57,7 +58,7 @@ class LegQueue:
         waiting = [parcel for lane in self._lanes for parcel in lane]
         self._lanes = [deque() for _ in range(2 * count)]
         self._queued = [0] * (2 * count)
-        self._octets = 0
+        self._octets = self._overdue = 0
         self.given = self.gone
         for parcel in waiting:
             parcel.lane = min(parcel.lane, 2 * count - 1)
@@ -80,6 +81,13 @@ class LegQueue:
         queued = self._octets and self._octets_to(lane)
         return busy + (queued + octets) * 8 / pacer.bps + self.delay
 
+    def overtakes_at(self, octets: int, now: float) -> float:
+        """Return when a repair queued at `now` arrives, as `arrival` does: only repairs that wait
+        already are before it.
+        """
+        busy = max(self.pacer.free_at, now)
+        return busy + (self._overdue + octets) * 8 / self.pacer.bps + self.delay
+
     def precedes(self, other: "LegQueue", now: float, lane: int = -1) -> bool:
         """Decide a tie: the less busy, then the lower id (behaviour 2.7)."""
         return (self.wait(now, lane), self.id) < (other.wait(now, lane), other.id)
@@ -89,7 +97,9 @@ class LegQueue:
         self._lanes[lane].append(parcel)
         self._queued[lane] += parcel.octets
         self._octets += parcel.octets
-        if lane & BULK_LANE and not parcel.is_repair:
+        if parcel.is_repair:
+            self._overdue += parcel.octets
+        elif lane & BULK_LANE:
             self.given += 1
 
     def enqueue_repair(self, parcel: Parcel) -> None:
@@ -97,9 +107,7 @@ class LegQueue:
         was lost of heavy flows does not keep that of sparse ones waiting.
         """
         lane = parcel.lane = min(parcel.lane, len(self._lanes) - 1)
-        self._lanes[lane].appendleft(parcel)
-        self._queued[lane] += parcel.octets
-        self._octets += parcel.octets
+        self._put_first(parcel, lane)
 
     def take_back(self) -> list[Parcel]:
         """Return all that waits, in order: the leg may not carry it any more."""
@@ -107,7 +115,7 @@ class LegQueue:
         for number, lane in enumerate(self._lanes):
             lane.clear()
             self._queued[number] = 0
-        self._octets = 0
+        self._octets = self._overdue = 0
         self.gone = self.given
         return parcels
 
@@ -158,9 +166,7 @@ class LegQueue:
         if parcel.octets > room and parcel.count > 1:
             parcel, rest = parcel.split(max(1, room // parcel.most_octets))
             if rest is not None:
-                lane.appendleft(rest)
-                self._queued[number] += rest.octets
-                self._octets += rest.octets
+                self._put_first(rest, number)
                 return parcel
         if not parcel.is_repair:
             self.gone += number & BULK_LANE
@@ -168,10 +174,19 @@ class LegQueue:
             return self._bundle(parcel, number)
         return parcel
 
+    def _put_first(self, parcel: Parcel, number: int) -> None:
+        self._lanes[number].appendleft(parcel)
+        self._queued[number] += parcel.octets
+        self._octets += parcel.octets
+        if parcel.is_repair:
+            self._overdue += parcel.octets
+
     def _pop(self, number: int) -> Parcel:
         parcel = self._lanes[number].popleft()
         self._queued[number] -= parcel.octets
         self._octets -= parcel.octets
+        if parcel.is_repair:
+            self._overdue -= parcel.octets
         return parcel
 
     def _octets_to(self, lane: int) -> int:

@@ -122,11 +122,16 @@ class Outbound:
             self._queue(parcels, now)
 
     def repair(self, lost: Iterable[Parcel], now: float) -> None:
-        """Send again what was lost, over the leg of earliest arrival, before all that waits."""
-        legs = [leg for leg in self._eligible if leg.pacer.bps]
+        """Send again what was lost, over the leg of earliest arrival, before all but other repairs.
+
+        Nothing repairs a repair: a leg that takes whole flows only, for its losses or its lateness,
+        carries none while there is another.
+        """
+        legs = [leg for leg in self._spill.sound if leg.pacer.bps]
+        legs = legs or [leg for leg in self._eligible if leg.pacer.bps]
         for parcel in reversed(list(lost)):  # each goes before the rest: the first one last
             if legs:
-                best = min(legs, key=lambda leg: (leg.pacer.free_at + leg.delay, leg.id))
+                best = min(legs, key=lambda leg: (leg.overtakes_at(parcel.octets, now), leg.id))
                 best.enqueue_repair(parcel)
 
     def runs_to_send(self, now: float) -> list[Run]:

@@ -53,6 +53,11 @@ class Spill:
         """The full legs."""
         return self._full
 
+    @property
+    def sound(self) -> Sequence[LegQueue]:
+        """The legs that may take any packet, always or while the full ones are busy."""
+        return [*self._full, *self._overflow]
+
     def look(self, now: float) -> None:
         """See how long the full legs' queues are; once a turn, before parcels are given away."""
         if not self._overflow and not self._flows:
