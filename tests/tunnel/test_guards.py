@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from openbond.tunnel.guards import FULL_AGAIN_AFTER, Guards, LegFacts, Use, best_leg
+from openbond.tunnel.guards import (
+    FULL_AGAIN_AFTER,
+    LOSS_WINDOW,
+    Guards,
+    LegFacts,
+    Use,
+    best_leg,
+)
 from openbond.tunnel.leg_queue import LegQueue
 from openbond.tunnel.messages import Type
 from openbond.tunnel.parcels import Parcel
@@ -12,14 +19,20 @@ from openbond.tunnel.repair import Outbox
 from openbond.tunnel.spill import FLOW_IDLE, WAIT_FOR, Spill
 from tests.tunnel.ends import still_end
 
-GOOD = LegFacts(leg_id=1, bps=50e6, rtt=0.020, delay=0.0, loss=0.0, late=0.0)
-ALIKE = LegFacts(leg_id=2, bps=40e6, rtt=0.030, delay=0.005, loss=0.0, late=0.0)
+GOOD = LegFacts(leg_id=1, bps=50e6, rtt=0.020, delay=0.0, loss=0.0, late=0.0, sent=0)
+ALIKE = LegFacts(leg_id=2, bps=40e6, rtt=0.030, delay=0.005, loss=0.0, late=0.0, sent=0)
+MANY = 10_000  # datagrams in a window
+
+
+def judge(guards: Guards, second: LegFacts, now: float, *, sent: int = MANY) -> Use:
+    """Judge two legs after a window in which so many datagrams were sent on the second."""
+    guards.judge([GOOD, replace(second, sent=0, loss=None, late=None)], now - LOSS_WINDOW)
+    return guards.judge([GOOD, replace(second, sent=sent)], now)[2]
 
 
 def use_of_second(facts: LegFacts) -> tuple[Use, str]:
     guards = Guards()
-    uses = guards.judge([GOOD, facts], 0.0)
-    return uses[2], guards.words(2)
+    return judge(guards, facts, 10.0), guards.words(2)
 
 
 @pytest.mark.parametrize(
@@ -27,11 +40,11 @@ def use_of_second(facts: LegFacts) -> tuple[Use, str]:
     [
         (ALIKE, Use.FULL, ""),
         (replace(ALIKE, late=0.051), Use.FLOWS, "spill only, 5% of its packets come too late"),
-        (replace(ALIKE, loss=0.02), Use.FLOWS, "spill only, loses 2.0%"),
+        (replace(ALIKE, loss=0.025), Use.FLOWS, "spill only, loses 2.5%"),
         (replace(ALIKE, delay=0.090), Use.FLOWS, "spill only, adds 90 ms"),
         (replace(ALIKE, bps=25e6), Use.OVERFLOW, "spill only, leg 1 is 2.0 times as fast"),
         (replace(ALIKE, rtt=0.070), Use.OVERFLOW, "spill only, adds 50 ms of round trip"),
-        (replace(ALIKE, loss=0.009), Use.FULL, ""),
+        (replace(ALIKE, loss=0.015), Use.FULL, ""),
         (replace(ALIKE, loss=None, late=None, rtt=None), Use.FULL, ""),
     ],
 )
@@ -47,9 +60,21 @@ def test_the_best_leg_is_the_fastest_clean_one_and_always_full() -> None:
     assert Guards().judge([replace(GOOD, delay=1.0, late=1.0)], 0.0) == {1: Use.FULL}
 
 
+@pytest.mark.parametrize("lost", [3, 4])
+def test_what_chance_takes_of_a_quiet_leg_is_no_finding(lost: int) -> None:
+    facts = replace(ALIKE, loss=lost / 100)
+
+    assert judge(Guards(), facts, 10.0, sent=100) is Use.FULL
+    assert judge(Guards(), facts, 10.0, sent=10_000) is Use.FLOWS
+
+
+def test_a_quiet_leg_that_loses_a_tenth_is_found_out() -> None:
+    assert judge(Guards(), replace(ALIKE, loss=0.10), 10.0, sent=100) is Use.FLOWS
+
+
 def test_a_leg_is_full_again_after_30_s_without_findings() -> None:
     guards = Guards()
-    guards.judge([GOOD, replace(ALIKE, loss=0.02)], 0.0)
+    assert judge(guards, replace(ALIKE, late=0.2), 0.0) is Use.FLOWS
 
     uses = {now: guards.judge([GOOD, ALIKE], float(now))[2] for now in range(1, 40)}
 
@@ -57,14 +82,28 @@ def test_a_leg_is_full_again_after_30_s_without_findings() -> None:
     assert changed[0] == 1 + FULL_AGAIN_AFTER
 
 
-def test_a_finding_that_is_only_a_little_better_keeps_the_leg_a_spill_leg() -> None:
+@pytest.mark.parametrize("better", [{"late": 0.03}, {"loss": 0.017}])
+def test_a_finding_that_is_only_a_little_better_keeps_the_leg_a_spill_leg(
+    better: dict[str, float],
+) -> None:
     guards = Guards()
-    guards.judge([GOOD, replace(ALIKE, loss=0.02)], 0.0)
+    assert judge(guards, replace(ALIKE, loss=0.1, late=0.1), 0.0) is Use.FLOWS
 
-    for now in range(1, 100):
-        uses = guards.judge([GOOD, replace(ALIKE, loss=0.007)], float(now))
+    for second in range(1, 100):
+        facts = replace(ALIKE, sent=MANY * (second + 10), **better)  # type: ignore[arg-type]
+        uses = guards.judge([GOOD, facts], float(second))
 
     assert uses[2] is Use.FLOWS
+
+
+def test_a_slower_leg_that_was_lossy_takes_no_single_packets_before_that_is_over() -> None:
+    guards, slow = Guards(), replace(ALIKE, bps=20e6)
+    assert judge(guards, replace(slow, loss=0.1), 0.0) is Use.FLOWS
+
+    uses = {now: guards.judge([GOOD, slow], float(now))[2] for now in range(1, 40)}
+
+    assert uses[30] is Use.FLOWS
+    assert uses[31] is Use.OVERFLOW
 
 
 # -- who takes what -------------------------------------------------------------------------------

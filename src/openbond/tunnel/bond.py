@@ -368,4 +368,5 @@ def _facts(queue: LegQueue) -> LegFacts:
         delay=queue.delay,
         loss=end.send_loss,
         late=end.dialogue.peer_late_share,
+        sent=queue.datagrams,
     )
