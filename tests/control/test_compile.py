@@ -17,9 +17,15 @@ from openbond.server.bonds.models import (
 )
 from openbond.server.control.compile import BondRows, NodeRows, compile_node, compile_tombstone
 from openbond.server.control.routed import networks_of, sources_of
+from openbond.server.control.rows import rows_of
 from openbond.server.fleet.models import Aggregator, Bonder, Node, Tombstone
+from openbond.server.qos.rules import ClassSpec, FilterSpec
+from openbond.server.qos.services import create_qos_profile
+from openbond.server.system.actors import SERVER
 from openbond.wire.canonical import canonical_bytes
+from openbond.wire.config import QosClassConfig, QosFilterConfig, QosProfileConfig
 from openbond.wire.states import LegType
+from tests.world import World
 
 GOLDEN = Path(__file__).parent / "golden"
 PEER_KEY = bytes(range(32))
@@ -172,6 +178,46 @@ def test_a_deleted_node_is_told_to_stand_down() -> None:
 
     assert content.decommission
     assert content.bonds == []
+
+
+@pytest.mark.django_db
+def test_a_node_gets_the_profiles_of_its_bonds_once(world: World) -> None:
+    profile = create_qos_profile(
+        by=SERVER,
+        name="Voice",
+        space=world.root,
+        overhead_margin_permille=55,
+        classes=[ClassSpec("Voice", 40, copies=2), ClassSpec("Rest", 60, is_default=True)],
+        filters=[
+            FilterSpec("Voice", protocol="udp", ports="4569,5060-5061", network="192.0.2.0/24"),
+            FilterSpec("Rest", ip_version="6", min_flow_size=2_000_000),
+        ],
+    )
+    Bond.objects.update(qos_profile=profile)
+
+    contents = [compile_node(rows_of(bond.bonder)) for bond in Bond.objects.all()]
+
+    assert contents[0].bonds[0].qos_profile_id == profile.pk
+    assert contents[0].qos_profiles == [
+        QosProfileConfig(
+            id=profile.pk,
+            margin_permille=55,
+            default=1,
+            classes=[
+                QosClassConfig(name="Voice", share=40, copies=2),
+                QosClassConfig(name="Rest", share=60),
+            ],
+            filters=[
+                QosFilterConfig(
+                    target=0,
+                    protocol="udp",
+                    ports=[(4569, 4569), (5060, 5061)],
+                    network="192.0.2.0/24",
+                ),
+                QosFilterConfig(target=1, ip_version=6, min_flow_size=2_000_000),
+            ],
+        )
+    ]
 
 
 PRIVATE, PUBLIC = "192.168.10.0/24", "203.0.113.0/30"

@@ -1,15 +1,19 @@
 """Items 7, 8, 10, 68 and 70 of the acceptance list: what strangers see, send, and cannot do."""
 
+import json
+import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from openbond.lab.daemons import daemon_status
 from openbond.lab.layout import AGGREGATORS, INTERNET, LINES, SITE
 from openbond.lab.line import Shape
 from openbond.lab.netns import Namespace
+from openbond.lab.programs import OPENBOND
 from openbond.lab.relay import Shapes
 from openbond.lab.waiting import wait_until
 from openbond.node.daemon_messages import StatusAnswer
@@ -22,6 +26,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
 
 AGGREGATOR = AGGREGATORS[0]
 CONFIG_WITHIN = 40.0
+
+
+class Named(Struct):
+    """What any list of the API shows, as far as it matters here."""
+
+    id: int
+    name: str
 
 
 def status_of(site: Site, host: str) -> StatusAnswer:
@@ -73,6 +84,57 @@ def is_readable(site: Site, directory: Path) -> bool:
 
 def reads_as_it_should(site: Site, mode: str, directory: Path) -> bool:
     return is_readable(site, directory) is (mode != "encryption")
+
+
+def load_profile(site: Site, file: Path, *, copies: int) -> None:
+    """Make or replace the QoS profile "Twice": pings go on so many legs each."""
+    classes = [
+        {"name": "Voice", "bandwidth": 40, "copies": copies},
+        {"name": "Rest", "bandwidth": 60, "default": True},
+    ]
+    filters = [{"class": "Voice", "protocol": "icmp"}]
+    file.write_text(json.dumps({"name": "Twice", "classes": classes, "filters": filters}))
+    words = ["server", "qos-profile", "load", str(file)]
+    state = str(site.lab.directory.server_state)
+    subprocess.run([*OPENBOND, *words, "--state", state], check=True, timeout=60)
+
+
+def copies_of(site: Site) -> dict[str, int]:
+    """Return, per end, how many datagrams were sent on a second leg."""
+    ends = ("bonder", AGGREGATOR.host)
+    return {host: status_of(site, host).counters["copies"] for host in ends}
+
+
+def test_a_qos_profile_acts_at_both_ends_and_is_switched_in_service(
+    site: Site, tmp_path: Path
+) -> None:
+    load_profile(site, tmp_path / "twice.json", copies=2)
+    profile = next(
+        one.id for one in site.api.get("/api/v3/qos/", list[Named]) if one.name == "Twice"
+    )
+    pids = {host: status_of(site, host).pid for host in ("bonder", AGGREGATOR.host)}
+    try:
+        change(site, qos_profile=profile)
+        before = copies_of(site)
+        site.customer.run(["ping", "-q", "-c", "20", "-i", "0.05", INTERNET])
+        twice = {host: count - before[host] for host, count in copies_of(site).items()}
+
+        since = site.last_update()
+        load_profile(site, tmp_path / "once.json", copies=1)
+        wait_until(
+            lambda: site.config_updates(since) and all_applied(site.config_updates(since)),
+            what="the bond follows its profile",
+            patience=CONFIG_WITHIN,
+        )
+        before = copies_of(site)
+        site.customer.run(["ping", "-q", "-c", "20", "-i", "0.05", INTERNET])
+        once = {host: count - before[host] for host, count in copies_of(site).items()}
+    finally:
+        change(site, qos_profile=None)
+
+    assert min(twice.values()) >= 20
+    assert once == {"bonder": 0, AGGREGATOR.host: 0}
+    assert pids == {host: status_of(site, host).pid for host in pids}
 
 
 @pytest.mark.timeout(180)

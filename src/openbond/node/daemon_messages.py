@@ -15,7 +15,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from openbond.wire.config import BondConfig
+from openbond.wire.config import BondConfig, QosProfileConfig
 from openbond.wire.states import NodeKind, ShownState
 
 SCHEMA = 1
@@ -53,6 +53,7 @@ class DaemonSettings(Struct, frozen=True, kw_only=True):
     bond: BondConfig
     private_key: str  # path of our X25519 private key: 32 raw bytes, base64 text, or PEM (PKCS #8)
     links: list[LegLink]
+    qos: QosProfileConfig | None = None  # None: one class, no margin
     schema: int = SCHEMA
 
 

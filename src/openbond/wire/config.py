@@ -91,6 +91,47 @@ class CpeNatIpConfig(_Value, frozen=True, kw_only=True):
     dest_nat_network: str
 
 
+class QosClassConfig(_Value, frozen=True, kw_only=True):
+    """A queue class: its guaranteed share in percent, and on how many legs each packet goes."""
+
+    name: str
+    share: int
+    copies: int = 1
+
+
+class QosFilterConfig(_Value, frozen=True, kw_only=True, omit_defaults=True):
+    """Conditions, all of which a packet must meet, and the index of its class then.
+
+    Left out: any. Sizes in bytes; `ports` are ranges, both ends included; rate in packets/s.
+    """
+
+    target: int
+    ip_version: int | None = None
+    protocol: str | None = None
+    ports: list[tuple[int, int]] = []
+    network: str | None = None
+    dscp: int | None = None
+    min_packet_size: int | None = None
+    max_packet_size: int | None = None
+    min_flow_size: int | None = None
+    max_flow_size: int | None = None
+    max_packet_rate: int | None = None
+    tcp_ack: bool = False
+
+
+class QosProfileConfig(_Value, frozen=True, kw_only=True):
+    """A QoS profile (behaviour 5.10): classes in the order of service, filters in that of trial.
+
+    `default`: index of the class of all that no filter matches.
+    """
+
+    id: int
+    margin_permille: int
+    default: int
+    classes: list[QosClassConfig]
+    filters: list[QosFilterConfig] = []
+
+
 class BondConfig(_Value, frozen=True, kw_only=True):
     id: int
     tunnel_subnet: str  # /31; lower address: bonder, upper: aggregator
@@ -118,7 +159,7 @@ class BondConfig(_Value, frozen=True, kw_only=True):
     tcp_proxy_ports: list[int]
     legs: list[LegConfig]
     aggregator_ipv6: str | None = None
-    qos_profile_id: int | None = None
+    qos_profile_id: int | None = None  # of NodeContent.qos_profiles
     # Bonder only: addresses and routes at the site.
     connected_ips: list[ConnectedIpConfig] = []
     routes: list[RouteConfig] = []
@@ -140,6 +181,7 @@ class NodeContent(_Value, frozen=True, kw_only=True):
     cpu_governor: str | None = None
     tcp_congestion_control_algorithm: str | None = None
     decommission: bool = False
+    qos_profiles: list[QosProfileConfig] = []  # those that the bonds use, by id
 
 
 class Envelope(_Value, frozen=True, kw_only=True):

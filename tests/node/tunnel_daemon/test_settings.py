@@ -1,6 +1,7 @@
 """The settings that the agent writes, as the tunnel gets them, and what is wrong with bad ones."""
 
 from base64 import b64encode
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,8 @@ from openbond.node.tunnel_daemon.settings import (
     read_private_key,
     read_settings,
 )
-from openbond.tunnel.settings import LinkMode, Role, Security
+from openbond.tunnel.settings import LinkMode, Qos, QosClass, QosFilter, Role, Security
+from openbond.wire.config import QosClassConfig, QosFilterConfig, QosProfileConfig
 
 KEY = bytes(range(32))
 
@@ -58,6 +60,39 @@ def test_units_and_names_become_the_tunnels(settings: DaemonSettings) -> None:
     assert made.security is Security.ENCRYPTION
     assert (made.reorder_max_hold, made.handshake_interval) == (0.150, 3600.0)
     assert (made.ping_timeout, made.packet_loss_threshold) == (3.0, 0.05)
+
+
+def test_a_profile_becomes_classes_filters_and_a_margin(settings: DaemonSettings) -> None:
+    profile = QosProfileConfig(
+        id=3,
+        margin_permille=50,
+        default=1,
+        classes=[
+            QosClassConfig(name="Voice", share=40, copies=2),
+            QosClassConfig(name="Rest", share=60),
+        ],
+        filters=[
+            QosFilterConfig(target=0, protocol="icmp", max_packet_size=500),
+            QosFilterConfig(target=0, ports=[(5060, 5061)], network="2001:db8::/32", dscp=46),
+            QosFilterConfig(target=0, protocol="from a newer server"),
+        ],
+    )
+
+    made = bond_settings(msgspec.structs.replace(settings, qos=profile), KEY).qos
+
+    assert made == Qos(
+        classes=(QosClass(share=0.4, copies=2), QosClass(share=0.6)),
+        default=1,
+        margin=0.05,
+        filters=(
+            QosFilter(target=0, protocols=frozenset({1, 58}), max_packet_size=500),
+            QosFilter(
+                target=0, ports=((5060, 5061),), network=ip_network("2001:db8::/32"), dscp=46
+            ),
+            QosFilter(target=0, protocols=frozenset()),
+        ),
+    )
+    assert bond_settings(settings, KEY).qos == Qos()
 
 
 def test_a_peer_without_a_key_gives_a_bond_without_sessions(settings: DaemonSettings) -> None:

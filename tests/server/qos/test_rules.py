@@ -24,6 +24,7 @@ def test_the_default_profile_is_that_of_the_contract_and_has_no_faults() -> None
         pytest.param([], id="none"),
         pytest.param([ClassSpec("A", 10)], id="no default"),
         pytest.param([ClassSpec("A", 0, True)], id="no share"),
+        pytest.param([ClassSpec("A", 10, True, copies=5)], id="on five legs"),
         pytest.param([ClassSpec("", 10, True)], id="no name"),
         pytest.param([ClassSpec("A", 60, True), ClassSpec("B", 60)], id="more than all"),
         pytest.param([ClassSpec("A", 10, True), ClassSpec("a", 10)], id="two of one name"),

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Interface, ip_network
 
 from openbond.node.daemon_messages import DaemonSettings, LegLink, encode_settings
-from openbond.wire.config import BondConfig, NodeContent
+from openbond.wire.config import BondConfig, NodeContent, QosProfileConfig
 from openbond.wire.states import LinkMode, NodeKind, Security
 
 from .core import wish_core
@@ -26,8 +26,10 @@ OVERHEAD_PLAIN, OVERHEAD_TAGGED = 48, 64
 def desired_for(content: NodeContent, facts: Facts) -> Desired:
     """Return everything a node shall have; nothing else of ours stays."""
     wishes = Wishes()
+    profiles = {profile.id: profile for profile in content.qos_profiles}
     for bond in content.bonds:
-        _wish_bond(wishes, content.kind, bond, facts)
+        qos = None if bond.qos_profile_id is None else profiles.get(bond.qos_profile_id)
+        _wish_bond(wishes, content.kind, bond, qos, facts)
         if content.kind is NodeKind.BONDER:
             wish_site(wishes, bond, facts)
         else:
@@ -61,7 +63,9 @@ def tunnel_address(bond: BondConfig, kind: NodeKind) -> IPv4Interface:
     return IPv4Interface(f"{own}/{subnet.prefixlen}")
 
 
-def _wish_bond(wishes: Wishes, kind: NodeKind, bond: BondConfig, facts: Facts) -> None:
+def _wish_bond(
+    wishes: Wishes, kind: NodeKind, bond: BondConfig, qos: QosProfileConfig | None, facts: Facts
+) -> None:
     about, name = f"bond {bond.id}", device_of(bond.id)
     if bond.tcp_proxy:
         wishes.warn(about, "tcp_proxy_unavailable: TCP is carried as without it")
@@ -74,14 +78,18 @@ def _wish_bond(wishes: Wishes, kind: NodeKind, bond: BondConfig, facts: Facts) -
     # No link-local address: its chatter would only cross the tunnel to be dropped.
     wishes.setting(Sysctl(f"net.ipv6.conf.{name}.addr_gen_mode", "1", name), about)
     wishes.address(Address(name, tunnel_address(bond, kind)), about)
-    wishes.file(SettingsFile(bond.id, encode_settings(_settings(kind, bond, facts))), about)
+    wishes.file(SettingsFile(bond.id, encode_settings(_settings(kind, bond, qos, facts))), about)
     argv = (*facts.machine.tunnel_argv, str(bond.id))
     wishes.program(RunningProgram(f"tunnel-{bond.id}", argv), about)
 
 
-def _settings(kind: NodeKind, bond: BondConfig, facts: Facts) -> DaemonSettings:
+def _settings(
+    kind: NodeKind, bond: BondConfig, qos: QosProfileConfig | None, facts: Facts
+) -> DaemonSettings:
     links = _near_links(bond, facts) if kind is NodeKind.BONDER else _far_links(bond, facts)
-    return DaemonSettings(role=kind, bond=bond, private_key=facts.machine.tunnel_key, links=links)
+    return DaemonSettings(
+        role=kind, bond=bond, private_key=facts.machine.tunnel_key, links=links, qos=qos
+    )
 
 
 def _near_links(bond: BondConfig, facts: Facts) -> list[LegLink]:

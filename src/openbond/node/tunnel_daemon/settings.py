@@ -22,11 +22,14 @@ from openbond.tunnel.settings import (
     Distribution,
     LegSettings,
     LinkMode,
+    Qos,
     Role,
     Security,
 )
 from openbond.wire.config import BondConfig, LegConfig
 from openbond.wire.states import NodeKind
+
+from .qos import tunnel_qos
 
 ASSUMED_MTU = 1500
 _SECURITY = {"none": Security.NONE, "hmac": Security.HMAC, "encryption": Security.ENCRYPTION}
@@ -114,6 +117,7 @@ def bond_settings(settings: DaemonSettings, private_key: bytes) -> BondSettings:
         flap_detection=bond.flap_detection,
         flap_threshold=bond.flap_threshold,
         flap_window=bond.flap_window_ms / 1000,
+        qos=tunnel_qos(settings.qos) if settings.qos else Qos(),
         legs=tuple(_leg_settings(leg, is_bonder=is_bonder) for leg in bond.legs),
     )
 

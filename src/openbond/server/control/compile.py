@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from openbond.server.bonds.models import Bond, ConnectedIP, CpeNatIP, Leg, Route
 from openbond.server.fleet.models import Node, Tombstone
+from openbond.server.qos.models import QosProfile
 from openbond.wire.config import (
     Access,
     BondConfig,
@@ -24,6 +25,7 @@ from openbond.wire.config import (
 )
 from openbond.wire.states import Cipher, Distribution, LegType, LinkMode, NodeKind, Security
 
+from .qos import compile_profile
 from .routed import cpe_nat_network, is_loaded, networks_of, sources_of
 
 MS = 1000
@@ -50,6 +52,7 @@ class NodeRows:
     node: Node
     hostname: str
     bonds: list[BondRows]
+    qos_profiles: list[QosProfile] = field(default_factory=list)  # of the bonds, by id
 
 
 def compile_node(rows: NodeRows) -> NodeContent:
@@ -64,6 +67,7 @@ def compile_node(rows: NodeRows) -> NodeContent:
         metric_collection_interval_ms=node.metric_collection_interval * MS,
         metric_reporting_interval_ms=node.metric_reporting_interval * MS,
         bonds=[compile_bond(bond) for bond in rows.bonds],
+        qos_profiles=[compile_profile(profile) for profile in rows.qos_profiles],
         cpu_governor=node.cpu_governor,
         tcp_congestion_control_algorithm=node.tcp_congestion_control_algorithm,
     )

@@ -7,6 +7,7 @@ from django.db.models import Prefetch, QuerySet
 from openbond.server.bonds.models import Bond, ConnectedIP, CpeNatIP, Leg, Route
 from openbond.server.fleet.models import Node
 from openbond.server.fleet.rules import hostname
+from openbond.server.qos.models import QosProfile
 from openbond.wire.states import NodeKind
 
 from .compile import BondRows, NodeRows
@@ -21,6 +22,7 @@ def rows_of(node: Node) -> NodeRows:
         node=node,
         hostname=hostname(space_name=node.space.name, node_name=node.name),
         bonds=[_bond_rows(bond, keys.get(_peer_id(bond, node), b"")) for bond in bonds],
+        qos_profiles=_qos_profiles(bonds),
     )
 
 
@@ -61,6 +63,14 @@ def _bond_rows(bond: Bond, peer_key: bytes) -> BondRows:
         cpe_nat_ips=list(bond.cpe_nat_ips.all()),
         routes=list(bond.routes.all()),
     )
+
+
+def _qos_profiles(bonds: Iterable[Bond]) -> list[QosProfile]:
+    used = {bond.qos_profile_id for bond in bonds if bond.qos_profile_id is not None}
+    if not used:
+        return []
+    profiles = QosProfile.objects.filter(pk__in=used)
+    return list(profiles.prefetch_related("classes", "filters").order_by("id"))
 
 
 def _peer_id(bond: Bond, node: Node) -> int:

@@ -57,12 +57,15 @@ class QosProfile(Dated):
 
 
 class QosClass(models.Model):
-    """A queue class: its guaranteed share, and its place in the order of service."""
+    """A queue class: its guaranteed share, its place in the order of service, and on how many legs
+    each of its packets goes (behaviour 2.14).
+    """
 
     profile = models.ForeignKey(QosProfile, models.CASCADE, related_name="classes")
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=64)
     bandwidth = models.PositiveSmallIntegerField()
+    copies = models.PositiveSmallIntegerField(default=1)
     is_default = models.BooleanField(default=False)
 
     class Meta:
@@ -77,6 +80,9 @@ class QosClass(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(bandwidth__gte=1, bandwidth__lte=100), name="qos_class_bandwidth"
+            ),
+            models.CheckConstraint(
+                condition=Q(copies__gte=1, copies__lte=4), name="qos_class_copies"
             ),
         ]
 

@@ -5,7 +5,8 @@
                  {"name": "Rest", "bandwidth": 60, "default": true}],
      "filters": [{"class": "Voice", "protocol": "udp", "ports": "5060-5061"}]}
 
-Classes are in order of service, filters in order of trial; a filter names its class.
+Classes are in order of service, filters in order of trial; a filter names its class. `"copies": 2`
+in a class sends each of its packets on two legs (behaviour 2.14).
 """
 
 from dataclasses import asdict
@@ -26,6 +27,7 @@ class ClassEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     name: str
     bandwidth: int
     default: bool = False
+    copies: int = 1
 
 
 class FilterEntry(
@@ -60,7 +62,7 @@ class ProfileFile(msgspec.Struct, forbid_unknown_fields=True):
 
     @property
     def class_specs(self) -> list[ClassSpec]:
-        return [ClassSpec(one.name, one.bandwidth, one.default) for one in self.classes]
+        return [ClassSpec(one.name, one.bandwidth, one.default, one.copies) for one in self.classes]
 
     @property
     def filter_specs(self) -> list[FilterSpec]:
@@ -81,7 +83,9 @@ def write_profile(profile: QosProfile) -> bytes:
     described = ProfileFile(
         name=profile.name,
         overhead_margin=profile.overhead_margin_permille / 10,
-        classes=[ClassEntry(one.name, one.bandwidth, one.is_default) for one in classes],
+        classes=[
+            ClassEntry(one.name, one.bandwidth, one.is_default, one.copies) for one in classes
+        ],
         filters=[FilterEntry(**asdict(one)) for one in filters],
     )
     return msgspec.json.format(msgspec.json.encode(described), indent=2)

@@ -12,6 +12,7 @@ PROTOCOLS = ("any", "tcp", "udp", "icmp", "gre", "esp", "ah", "sctp")
 WITH_PORTS = frozenset({"any", "tcp", "udp", "sctp"})
 MAX_MARGIN_PERMILLE = 500
 MAX_NAME = 64
+MAX_COPIES = 4
 # What a number of a filter may be: lowest and highest (sizes in bytes, rate in packets/s).
 LIMITS: dict[str, tuple[int, int]] = {
     "dscp": (0, 63),
@@ -33,6 +34,7 @@ BAD_PORTS = "Filter {position}: give up to 32 ports or ranges, ascending, such a
 PORTS_WITHOUT_PROTOCOL = "Filter {position}: ports need protocol tcp, udp, sctp or any."
 BAD_MARGIN = "The overhead margin is 0 to 50 %, with one decimal."
 BAD_SHARE = "Class {name!r}: the bandwidth is 1 to 100 %."
+BAD_COPIES = "Class {name!r}: a packet goes on 1 to 4 legs."
 BAD_NAME = "A name has 1 to 64 characters."
 BAD_WORD = "Filter {position}: {what} is one of {words}."
 BAD_NETWORK = "Filter {position}: {network!r} is no network such as 192.0.2.0/24."
@@ -42,11 +44,14 @@ MAX_BELOW_MIN = "Filter {position}: the largest {what} is below the smallest."
 
 @dataclass(frozen=True, slots=True)
 class ClassSpec:
-    """A class in order of service. `bandwidth` in percent."""
+    """A class in order of service. `bandwidth` in percent; `copies`: legs that each packet goes on
+    (behaviour 2.14).
+    """
 
     name: str
     bandwidth: int
     is_default: bool = False
+    copies: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,9 @@ def faults_of_classes(classes: Sequence[ClassSpec]) -> list[str]:
     if total > 100:
         faults.append(TOO_MUCH.format(sum=total))
     faults += [BAD_SHARE.format(name=one.name) for one in classes if not 1 <= one.bandwidth <= 100]
+    faults += [
+        BAD_COPIES.format(name=one.name) for one in classes if not 1 <= one.copies <= MAX_COPIES
+    ]
     faults += [BAD_NAME for one in classes if not 1 <= len(one.name) <= MAX_NAME]
     names = [one.name.lower() for one in classes]
     faults += [TWICE.format(name=one.name) for one in classes if names.count(one.name.lower()) > 1]

@@ -40,7 +40,7 @@ def parts_of_profiles(profile_ids: Sequence[int]) -> tuple[QuerySet[QosClass], Q
 def parts_of(profile: QosProfile) -> tuple[tuple[ClassSpec, ...], tuple[FilterSpec, ...]]:
     """Return the classes and filters of a profile as values, in their order."""
     classes = tuple(
-        ClassSpec(name=row.name, bandwidth=row.bandwidth, is_default=row.is_default)
+        ClassSpec(row.name, row.bandwidth, is_default=row.is_default, copies=row.copies)
         for row in profile.classes.order_by("position")
     )
     names = [field.name for field in fields(FilterSpec) if field.name != "target"]

@@ -163,7 +163,7 @@ def _write_classes(profile: QosProfile, classes: Sequence[ClassSpec]) -> dict[st
     for position, one in enumerate(classes, start=1):
         row = known.get(one.name.lower()) or QosClass(profile=profile)
         row.position, row.name = position, one.name
-        row.bandwidth, row.is_default = one.bandwidth, one.is_default
+        row.bandwidth, row.is_default, row.copies = one.bandwidth, one.is_default, one.copies
         row.save()
         targets[one.name.lower()] = row
     return targets
