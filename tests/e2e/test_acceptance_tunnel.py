@@ -122,7 +122,9 @@ def test_a_qos_profile_acts_at_both_ends_and_is_switched_in_service(
         since = site.last_update()
         load_profile(site, tmp_path / "once.json", copies=1)
         wait_until(
-            lambda: site.config_updates(since) and all_applied(site.config_updates(since)),
+            lambda: (
+                len(site.config_updates(since)) == 2 and all_applied(site.config_updates(since))
+            ),
             what="the bond follows its profile",
             patience=CONFIG_WITHIN,
         )
