@@ -62,7 +62,7 @@ class Namespace:
         return ["ip", "netns", "exec", self.name, *command]
 
     def run(
-        self, command: Sequence[str], *, given: str | None = None, patience: float = 20.0
+        self, command: Sequence[str], *, given: str | None = None, patience: float = 60.0
     ) -> str:
         """Run a program inside and return what it printed. Raises LabError when it fails."""
         return run(self.argv(command), given=given, patience=patience)
