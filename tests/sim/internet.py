@@ -171,15 +171,22 @@ class Internet:
             reads.append(heapq.heappop(waiting)[2])
         if reads:
             bond.receive_packets(reads, self.now)
+        self._do_what_is_due(role)
+        if bond.get_timer() <= self.now:
+            # A leg that left in sending shortened the hold, and what is held is overdue at once.
+            self._do_what_is_due(role)
+        while event := bond.next_event():
+            self.events[role].append(event)
+        assert bond.get_timer() > self.now, "a timer points into the past"
+
+    def _do_what_is_due(self, role: Role) -> None:
+        bond = self.bonds[role]
         bond.handle_timer(self.now)
         for write in bond.packets_to_write():
             self.delivered[role].append((self.now, b"".join(write)))
         for run in bond.runs_to_send(self.now):
             for datagram in run.datagrams():
                 self._carry(role, run.leg_id, datagram)
-        while event := bond.next_event():
-            self.events[role].append(event)
-        assert bond.get_timer() > self.now, "a timer points into the past"
 
     def _carry(self, role: Role, leg_id: int, datagram: bytes) -> None:
         line, size = self.lines[leg_id], len(datagram) + OUTER_IPV4
