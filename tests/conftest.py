@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from tests.databases import database_for_tests, use
+from tests.replay import replayed
 from tests.world import World, create_world
 
 
@@ -33,7 +34,7 @@ def django_db_modify_db_settings(
 
 @pytest.fixture
 def world(db: None) -> World:
-    return create_world()
+    return replayed(create_world)
 
 
 @pytest.fixture

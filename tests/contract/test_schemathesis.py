@@ -31,7 +31,7 @@ from tests.world import World, create_world
 
 OPERATIONS = [(row, method) for row in rows() for method in sorted(row.methods)]
 # Requests to each operation, by who asks. The file takes some 60 ms of a core for each.
-EXAMPLES = {"admin": 4, "ana": 3, "nobody": 1}
+EXAMPLES = {"admin": 3, "ana": 2, "nobody": 1}
 
 # 00-general.md, 4.5, 4.6 and 5: unknown fields, read-only fields and unknown query arguments are
 # ignored, and numbers and booleans may come as strings. The document tells the one right form; the
