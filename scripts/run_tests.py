@@ -1,8 +1,9 @@
 """Run the test suite in its parts and print one closing line for all of them.
 
-The parts run one after another, each by pytest: everything that needs no root (in parallel), the
-server's tests once more on PostgreSQL, then real namespaces and the lab. A failing part does not
-stop the later ones.
+Each part is a run of pytest: everything that needs no root (in parallel), the server's tests once
+more on PostgreSQL, then real namespaces and the lab. Namespaces and the lab mostly wait, so the run
+on PostgreSQL works beside them, with the lowest weight: it takes what they leave. A failing part
+does not stop the others.
 """
 
 import os
@@ -20,23 +21,27 @@ SLOWEST = ["--durations=8", "--durations-min=5"]
 SERVER_TESTS = ["tests/server", "tests/api", "tests/control", "tests/contract"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Part:
+    """One run of pytest. `is_beside`: beside those after it, and waited for at the end."""
+
     name: str
-    arguments: list[str]
-    environment: dict[str, str]
+    arguments: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
     needs_root: bool = False
+    is_beside: bool = False
 
 
 PARTS = [
-    Part("without root, SQLite", ["-n", "2", "-m", "not netns and not e2e", "tests"], {}),
+    Part("without root, SQLite", ("-n", "2", "-m", "not netns and not e2e", "tests")),
     Part(
         "server, PostgreSQL",
-        ["-n", "2", "-m", "not netns and not e2e", *SERVER_TESTS],
-        {"OPENBOND_TEST_DATABASE": "postgresql"},
+        ("-n", "2", "--timeout=600", "-m", "not netns and not e2e", *SERVER_TESTS),
+        (("OPENBOND_TEST_DATABASE", "postgresql"),),
+        is_beside=True,
     ),
-    Part("namespaces", ["-m", "netns", "tests"], {}, needs_root=True),
-    Part("lab, end to end", ["-m", "e2e", "tests/e2e"], {}, needs_root=True),
+    Part("namespaces", ("-m", "netns", "tests"), needs_root=True),
+    Part("lab, end to end", ("-m", "e2e", "tests/e2e"), needs_root=True),
 ]
 
 
@@ -55,36 +60,70 @@ class Count:
             self.passed += int(suite.get("tests", 0)) - bad - skipped
 
 
-def run(part: Part, count: Count) -> bool:
-    """Run one part and return whether it succeeded."""
-    print(f"\n=== {part.name}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "-q", *SLOWEST, f"--junitxml={report}"]
-        command += part.arguments
-        done = subprocess.run(
-            command, cwd=HERE, env={**os.environ, **part.environment}, check=False
+class Run:
+    """A part under way. What a part beside others prints is kept until it has ended."""
+
+    def __init__(self, part: Part, folder: Path, *, is_beside: bool) -> None:
+        self._part = part
+        self._report = folder / f"{part.name}.xml"
+        self._said = folder / f"{part.name}.txt" if is_beside else None
+        self._began = time.monotonic()
+        print(f"\n=== {part.name}{' (beside what follows)' if is_beside else ''}", flush=True)
+        command = [sys.executable, "-m", "pytest", "-q", *SLOWEST, f"--junitxml={self._report}"]
+        if is_beside:
+            command = ["nice", "-n", "19", *command]
+        output = self._said.open("wb") if self._said else None
+        self._running = subprocess.Popen(
+            [*command, *part.arguments],
+            cwd=HERE,
+            env={**os.environ, **dict(part.environment)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
         )
-        print(f"=== {part.name}: {time.monotonic() - began:.0f} s", flush=True)
-        if report.exists():
-            count.add_report(report)
+
+    def finish(self, count: Count) -> bool:
+        """Wait for the end, count, and return whether it succeeded."""
+        code = self._running.wait()
+        if self._said:
+            print(f"\n=== {self._part.name}", flush=True)
+            print(self._said.read_text(errors="replace"), flush=True)
+        print(f"=== {self._part.name}: {time.monotonic() - self._began:.0f} s", flush=True)
+        if self._report.exists():
+            count.add_report(self._report)
         else:
             count.failed += 1
-        return done.returncode in (0, 5)  # 5: nothing collected
+        return code in (0, 5)  # 5: nothing collected
+
+
+def run_all(parts: list[Part], folder: Path, count: Count) -> bool:
+    """Run the parts and return whether all succeeded."""
+    good, beside = True, []
+    for part in parts:
+        is_beside = part.is_beside and part is not parts[-1]
+        run = Run(part, folder, is_beside=is_beside)
+        if is_beside:
+            beside.append(run)
+        else:
+            good = run.finish(count) and good
+    for run in beside:
+        good = run.finish(count) and good
+    return good
 
 
 def main() -> int:
     wanted = sys.argv[1:]
     count = Count()
-    good = True
+    parts = []
     for part in PARTS:
         if wanted and not any(word in part.name for word in wanted):
             continue
         if part.needs_root and os.geteuid() != 0:
             print(f"\n=== {part.name}: left out, it needs root (run: sudo make test)")
             continue
-        good = run(part, count) and good
+        parts.append(part)
+    with tempfile.TemporaryDirectory() as folder:
+        good = run_all(parts, Path(folder), count)
     if count.passed == 0:
         count.failed += 1
     print(f"\n{count.passed} passed, {count.failed} failed, {count.skipped} skipped", flush=True)
