@@ -166,6 +166,27 @@ class AggregatorCheck(models.Model):
         return f"checks of aggregator {self.aggregator_id}"
 
 
+class MonitorLease(models.Model):
+    """Which server process checks aggregators: one row, kept by renewing it before `until`.
+
+    `held`: why the moves that are due are not made, in words, as it was last told to operators;
+    `hosts_fault`: which known host did not answer when they were last asked. "" is none.
+    """
+
+    holder = models.CharField(max_length=64)
+    until = models.DateTimeField()
+    held = models.TextField(default="", blank=True)
+    hosts_fault = models.TextField(default="", blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(id=1), name="monitor_lease_one_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"aggregators are checked by {self.holder}"
+
+
 class UpdateStatus(models.TextChoices):
     """Status of a config update (behaviour 1.9). v3 shows `applied` as `completed`."""
 
@@ -179,7 +200,8 @@ class ConfigUpdate(models.Model):
     """A node must learn something: the outbox row, written with the change that caused it.
 
     `bond_id` is a number and no foreign key: bonds lie above this room, and the row outlives them.
-    Only a node's report moves a row to `applied` or `failed`.
+    Only a node's report moves a row to `applied` or `failed`. Of a planned move, a row is published
+    when `waits_for` is applied, or at `held_until` (behaviour 6.2).
     """
 
     node = models.ForeignKey(Node, models.CASCADE, related_name="config_updates")
@@ -192,6 +214,8 @@ class ConfigUpdate(models.Model):
     forced = models.BooleanField(default=False)
     created = models.DateTimeField()
     settled = models.DateTimeField(null=True)
+    waits_for = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
+    held_until = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["id"]

@@ -1,6 +1,7 @@
 """Arithmetic about nodes. No database, no clock, no dice: callers pass what they know."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 # 32 symbols without look-alikes: I L O U are missing.
@@ -48,3 +49,29 @@ def is_recent(*, last_connected: datetime | None, now: datetime) -> bool:
 def is_suspended(*, monitored: int, failed: int, percentage: int) -> bool:
     """Report whether so many aggregators look failed that the server doubts its own network."""
     return monitored > 0 and failed * 100 >= percentage * monitored
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMark:
+    """Where an aggregator stands (behaviour 6.1): `ok` without misses, `suspect` with some, or
+    `failed`, whatever the misses.
+    """
+
+    misses: int
+    failed: bool
+
+
+def after_check(mark: CheckMark, *, answered: bool, retries: int) -> CheckMark:
+    """Return where an aggregator stands after one more check (behaviour 6.1, table)."""
+    if answered:
+        return CheckMark(misses=0, failed=False)
+    misses = mark.misses + 1
+    return CheckMark(misses=misses, failed=mark.failed or misses >= retries)
+
+
+def is_served(*, bonds: int, served: int) -> bool:
+    """Report whether an aggregator serves its bonds, of which `served` have a tunnel daemon.
+
+    One bond's daemon may be about to start, or broken; when most are, it is the aggregator.
+    """
+    return served * 2 >= bonds

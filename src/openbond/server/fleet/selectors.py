@@ -1,7 +1,7 @@
 """Reads of nodes, aggregators, routing groups and config updates, from who asks."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Concat
@@ -14,7 +14,15 @@ from openbond.server.system.models import Settings
 from openbond.server.system.prepared import Given
 from openbond.wire.states import NodeKind
 
-from .models import Aggregator, Bonder, ConfigUpdate, Node, RoutingGroup, UpdateStatus
+from .models import (
+    Aggregator,
+    Bonder,
+    ConfigUpdate,
+    MonitorLease,
+    Node,
+    RoutingGroup,
+    UpdateStatus,
+)
 from .rules import RECENT, is_suspended
 
 
@@ -114,16 +122,35 @@ def _checks_of(row: Aggregator) -> ChecksOfAggregator:
 
 
 def is_failover_suspended(settings: Settings) -> bool:
-    """Report whether no bond is moved now: maintenance, or too many aggregators look failed."""
+    """Report whether no bond is moved now, for whatever reason."""
+    fault = ""
+    if settings.known_hosts_enabled:
+        asked = MonitorLease.objects.values_list("hosts_fault", flat=True)
+        fault = asked.first() or ""
+    return bool(why_nothing_moves(settings, hosts_fault=fault))
+
+
+def why_nothing_moves(settings: Settings, *, hosts_fault: str) -> str:
+    """Return in words what keeps bonds from being moved now; "" when nothing does.
+
+    In the order of api-v3 08-system 9: maintenance mode, known hosts, suspension. `hosts_fault`:
+    which known host did not answer, in words.
+    """
     if settings.maintenance_mode:
-        return True
+        return "Maintenance mode is on."
+    if settings.known_hosts_enabled and hosts_fault:
+        return f"{hosts_fault} So the server takes its own network to be broken."
     if not settings.allow_suspension:
-        return False
+        return ""
     monitored = Aggregator.objects.filter(failover_monitoring=True)
     counts = monitored.aggregate(all=Count("pk"), failed=Count("pk", filter=Q(failed=True)))
-    return is_suspended(
-        monitored=counts["all"], failed=counts["failed"], percentage=settings.suspension_percentage
-    )
+    percentage = settings.suspension_percentage
+    if is_suspended(monitored=counts["all"], failed=counts["failed"], percentage=percentage):
+        return (
+            f"{counts['failed']} of {counts['all']} monitored aggregators look failed; from "
+            f"{percentage} % on, moves are suspended."
+        )
+    return ""
 
 
 def default_routing_group() -> RoutingGroup:
@@ -140,9 +167,42 @@ def is_aggregator_usable_in(*, aggregator: Aggregator, space: Space) -> bool:
     return aggregator.space_id == space.pk or aggregator.space_id in sharing_of(space).aggregators
 
 
-def aggregators_to_check() -> QuerySet[Aggregator]:
-    """Aggregators with `failover_monitoring` on, for the failover checks."""
-    return Aggregator.objects.filter(failover_monitoring=True).order_by("id")
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An aggregator that is checked, with the values in force for it."""
+
+    aggregator_id: int
+    name: str
+    ip: str
+    failed: bool
+    interval: timedelta
+    timeout: timedelta
+    retries: int
+
+
+def watched_aggregators(settings: Settings, *, interval: timedelta | None = None) -> list[Watched]:
+    """Return the aggregators with `failover_monitoring` on, by id (behaviour 6.1).
+
+    `interval` is for laboratories: it takes the place of every interval, however short.
+    """
+    rows = Aggregator.objects.filter(failover_monitoring=True).order_by("id")
+    return [_watched(row, settings, interval) for row in rows]
+
+
+def _watched(row: Aggregator, settings: Settings, interval: timedelta | None) -> Watched:
+    own = timedelta(seconds=row.failover_interval or settings.failover_interval)
+    wait = timedelta(seconds=row.failover_receive_timeout or settings.failover_receive_timeout)
+    used = interval or own
+    return Watched(
+        aggregator_id=row.pk,
+        name=row.name,
+        ip=row.ip,
+        failed=row.failed,
+        interval=used,
+        # The rule is checked when values are written; a setting changed since may break it.
+        timeout=wait if wait < used else used / 2,
+        retries=row.failover_retries or settings.failover_retries,
+    )
 
 
 def node_statistics(space: Space, kind: NodeKind, *, now: datetime) -> RollUp:

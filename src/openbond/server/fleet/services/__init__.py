@@ -7,13 +7,16 @@ from .aggregators import (
     delete_aggregator,
     write_aggregator,
 )
-from .config_updates import request_config_update
+from .checks import Checked, hold_lease, holds_lease, note_held, note_hosts, record_check
+from .config_updates import Move, request_config_update, request_moves
 from .nodes import NodeChanges, NodeOptions, bury, insert_node, node_defaults, write_node
 from .routing_groups import create_routing_group, delete_routing_group, update_routing_group
 
 __all__ = [
     "AggregatorChanges",
     "AggregatorOptions",
+    "Checked",
+    "Move",
     "NodeChanges",
     "NodeOptions",
     "bury",
@@ -21,9 +24,15 @@ __all__ = [
     "create_routing_group",
     "delete_aggregator",
     "delete_routing_group",
+    "hold_lease",
+    "holds_lease",
     "insert_node",
     "node_defaults",
+    "note_held",
+    "note_hosts",
+    "record_check",
     "request_config_update",
+    "request_moves",
     "update_routing_group",
     "write_aggregator",
     "write_node",
