@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from openbond.server.bonds.models import BondReport, LegReport
+from openbond.server.bonds.services.actions import move_bond
 from openbond.server.bonds.services.bonds import update_bond
 from openbond.server.bonds.services.legs import update_leg
 from openbond.server.control.models import Enrolment, NodeEvent
@@ -188,6 +189,18 @@ def test_nobody_reports_about_what_it_does_not_carry(fleet: Fleet, bonder: Machi
     assert BondReport.objects.get(pk=fleet.bond.pk).download_rate == 0
 
 
+def test_an_aggregator_that_is_back_overwrites_nothing_of_a_bond_it_lost(
+    fleet: Fleet, aggregator: Machine
+) -> None:
+    fleet.report(aggregator, states(fleet, UP, number=1))
+    move_bond(by=SERVER, bond=fleet.bond, to=fleet.agg_2, reason="moved")
+
+    answer = fleet.report(aggregator, states(fleet, DOWN, number=2))
+
+    assert answer.taken == 2
+    assert leg_report(fleet).aggregator_state == "up"
+
+
 def test_rates_come_in_bytes_and_are_kept_in_bits(fleet: Fleet, bonder: Machine) -> None:
     rates = BondRates(
         number=1,
@@ -334,7 +347,8 @@ def test_a_moved_bond_is_unknown_to_its_new_aggregator(
 ) -> None:
     fleet.report(aggregator, states(fleet, UP, number=1))
     update_bond(by=SERVER, bond=fleet.bond, aggregator=fleet.agg_2, secondary_aggregator=None)
-    fleet.later(timedelta(seconds=10))
+    # The bonder is told when the new aggregator has applied the move, or after 30 s.
+    fleet.later(timedelta(minutes=1))
     publish_changes(now=fleet.now)
 
     assert shown(fleet)[-1][0] is UNKNOWN

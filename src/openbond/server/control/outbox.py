@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Count, Min, Q
 
-from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone
+from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone, UpdateStatus
 
 from .models import EndReason, Enrolment, PublishedConfig
 from .publish import publish
@@ -37,8 +37,11 @@ def publish_changes(*, now: datetime, leave_out: Collection[int] = ()) -> Publis
     A node whose config cannot be compiled holds up no other.
     """
     waiting = ConfigUpdate.objects.filter(revision__isnull=True).order_by()
-    first = waiting.values("node_id").annotate(first=Min("created"))
-    due = first.filter(first__lte=now - GATHERED_FOR).values_list("node_id", flat=True)
+    # Of a planned move: not before its turn. A node takes its changes in order, so all of its wait.
+    early = Q(held_until__gt=now) & ~Q(waits_for__status=UpdateStatus.APPLIED)
+    first = waiting.values("node_id").annotate(first=Min("created"), early=Count("pk", filter=early))
+    ready = first.filter(first__lte=now - GATHERED_FOR, early=0)
+    due = ready.values_list("node_id", flat=True)
     done = Published()
     for node_id in set(due) - set(leave_out):
         try:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from openbond.server.bonds.models import Bond, Leg
 from openbond.server.errors import LegOffline, NoActiveLegs, PrimaryFailed
 from openbond.server.fleet.models import Aggregator, ConfigUpdate, UpdateStatus
-from openbond.server.fleet.services import request_config_update
+from openbond.server.fleet.services import Move, request_config_update, request_moves
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, change_row
 from openbond.server.system.services import record
@@ -87,9 +87,9 @@ def restore_to_primary(*, by: Actor, bond: Bond) -> Bond:
 
 @transaction.atomic
 def move_bond(*, by: Actor, bond: Bond, to: Aggregator, reason: str) -> Bond:
-    """Move a bond to its primary or secondary; already there: nothing happens.
+    """Move a bond to its primary or secondary, as planned; already there: nothing happens.
 
-    For restore and for aggregator failover, which no tuning holds up.
+    Aggregator failover moves many at once, and nobody waits (failover.py).
     """
     now = timezone.now()
     row = lock_bond(bond.pk)
@@ -97,8 +97,8 @@ def move_bond(*, by: Actor, bond: Bond, to: Aggregator, reason: str) -> Bond:
     change = change_row(row, {"current_aggregator": to}, now=row.modified)
     if change:
         settle_ports(bond=row)
-        nodes = [to.pk, row.bonder_id, was_on]
-        request_config_update(nodes, reason=reason, bond_id=row.pk)
+        move = Move(bond_id=row.pk, bonder_id=row.bonder_id, old=was_on, new=to.pk)
+        request_moves([move], reason=reason, is_planned=True)
         record(by=by, action="move", row=row, change=change, now=now, space_id=row.space_id)
     return row
 

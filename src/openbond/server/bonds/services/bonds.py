@@ -20,10 +20,12 @@ from openbond.server.errors import InvalidFields
 from openbond.server.fleet.models import Aggregator, Bonder
 from openbond.server.fleet.rules import default_name
 from openbond.server.fleet.services import (
+    Move,
     bury,
     insert_node,
     node_defaults,
     request_config_update,
+    request_moves,
     write_node,
 )
 from openbond.server.ipam.services import forget_bond
@@ -243,10 +245,12 @@ def _settle(row: Bond, change: Change, *, was_on: int, now: datetime) -> None:
     told = sorted(change.after.keys() - UNTOLD)
     if not told:
         return
-    nodes = [row.bonder_id] if told == ["name"] else [row.bonder_id, was_on]
     reason = f"bond changed: {', '.join(told)}"[:REASON_LENGTH]
-    request_config_update([*nodes, *_moved_to(row, was_on)], reason=reason, bond_id=row.pk)
-
-
-def _moved_to(row: Bond, was_on: int) -> list[int]:
-    return [row.current_aggregator_id] if row.current_aggregator_id != was_on else []
+    if row.current_aggregator_id != was_on:
+        move = Move(
+            bond_id=row.pk, bonder_id=row.bonder_id, old=was_on, new=row.current_aggregator_id
+        )
+        request_moves([move], reason=reason, is_planned=True)
+        return
+    nodes = [row.bonder_id] if told == ["name"] else [row.bonder_id, was_on]
+    request_config_update(nodes, reason=reason, bond_id=row.pk)
