@@ -195,7 +195,8 @@ def test_a_node_gets_the_profiles_of_its_bonds_once(world: World) -> None:
     )
     Bond.objects.update(qos_profile=profile)
 
-    contents = [compile_node(rows_of(bond.bonder)) for bond in Bond.objects.all()]
+    bonders = [bond.bonder for bond in Bond.objects.all()]
+    contents = [compile_node(rows) for rows in rows_of(bonders).values()]
 
     assert contents[0].bonds[0].qos_profile_id == profile.pk
     assert contents[0].qos_profiles == [

@@ -15,10 +15,13 @@ from django.db.models import Count, Min, Q
 from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone, UpdateStatus
 
 from .models import EndReason, Enrolment, PublishedConfig
-from .publish import publish
+from .publish import publish, publish_together
 
 # Changes to one node within this time share a revision (behaviour 1.7).
 GATHERED_FOR = timedelta(milliseconds=200)
+# Configs that are published in one transaction: enough to read rows together, few enough that no
+# other writer waits long.
+TOGETHER = 50
 # How far back a look goes: transactions of others may commit late, and clocks differ a little.
 LOOKS_BACK = timedelta(seconds=5)
 
@@ -39,20 +42,40 @@ def publish_changes(*, now: datetime, leave_out: Collection[int] = ()) -> Publis
     waiting = ConfigUpdate.objects.filter(revision__isnull=True).order_by()
     # Of a planned move: not before its turn. A node takes its changes in order, so all of its wait.
     early = Q(held_until__gt=now) & ~Q(waits_for__status=UpdateStatus.APPLIED)
-    first = waiting.values("node_id").annotate(first=Min("created"), early=Count("pk", filter=early))
+    first = waiting.values("node_id").annotate(
+        first=Min("created"), early=Count("pk", filter=early)
+    )
     ready = first.filter(first__lte=now - GATHERED_FOR, early=0)
     due = ready.values_list("node_id", flat=True)
     done = Published()
-    for node_id in set(due) - set(leave_out):
-        try:
-            publish(node_id=node_id, now=now)
-        except DatabaseError:
-            raise
-        except Exception as error:
-            done.failed[node_id] = error
-        else:
-            done.nodes.add(node_id)
+    waiting_nodes = sorted(set(due) - set(leave_out))
+    for start in range(0, len(waiting_nodes), TOGETHER):
+        _publish_part(waiting_nodes[start : start + TOGETHER], now, done)
     return done
+
+
+def _publish_part(node_ids: list[int], now: datetime, done: Published) -> None:
+    try:
+        publish_together(node_ids, now=now)
+    except DatabaseError:
+        raise
+    except Exception:
+        # One of them cannot be compiled: each for itself, to find out which.
+        for node_id in node_ids:
+            _publish_one(node_id, now, done)
+    else:
+        done.nodes.update(node_ids)
+
+
+def _publish_one(node_id: int, now: datetime, done: Published) -> None:
+    try:
+        publish(node_id=node_id, now=now)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        done.failed[node_id] = error
+    else:
+        done.nodes.add(node_id)
 
 
 def publish_decommissions(*, now: datetime) -> set[int]:

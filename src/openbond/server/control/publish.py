@@ -1,5 +1,6 @@
 """Gives a node's config its number: a new revision when, and only when, it differs (1.7)."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -28,20 +29,40 @@ def publish(*, node_id: int, now: datetime, above: int = 0) -> PublishedConfig:
     `above`: publish anew with a higher revision than this one, which the node has and the server
     does not know (restored from a backup). Raises NoSuchNode.
     """
-    PublishedConfig.objects.get_or_create(
-        node_id=node_id, defaults={"published": now, "offered_from": now}
-    )
-    config = PublishedConfig.objects.select_for_update().get(pk=node_id)
+    return _publish([node_id], now=now, above=above)[node_id]
+
+
+@transaction.atomic
+def publish_together(node_ids: Collection[int], *, now: datetime) -> None:
+    """Publish several nodes' configs: all, or none of them.
+
+    The rows are read for all at once, which costs a fourth of one after the other.
+    Raises NoSuchNode, and what is raised where one of them cannot be compiled.
+    """
+    _publish(node_ids, now=now, above=0)
+
+
+def _publish(node_ids: Collection[int], *, now: datetime, above: int) -> dict[int, PublishedConfig]:
+    configs = _locked_configs(node_ids, now)
     # Read before compiling: what comes in later is in the next revision, never lost.
-    fresh = list(_unpublished(node_id).values_list("pk", "created"))
-    _watch_legs(node_id, at=max([at for _, at in fresh], default=now))
-    content = canonical_bytes(content_of(node_id))
-    _renew(config, content, above=above, now=now)
-    updates = ConfigUpdate.objects.filter(pk__in=[pk for pk, _ in fresh])
+    fresh = _unpublished(node_ids)
+    _watch_legs({node: max((at for _, at in fresh[node]), default=now) for node in node_ids})
+    contents = contents_of(node_ids)
+    forced = _forced_among(node_ids)
+    for node_id, config in configs.items():
+        config.forced = node_id in forced
+        _renew(config, canonical_bytes(contents[node_id]), above=above, now=now)
+        _settle(config, [pk for pk, _ in fresh[node_id]], now)
+    return configs
+
+
+def _settle(config: PublishedConfig, fresh: list[int], now: datetime) -> None:
+    if not fresh:
+        return
+    updates = ConfigUpdate.objects.filter(pk__in=fresh)
     updates.update(revision=config.revision)
     for event in _what_happened_to(config):
         move_updates(updates, event, now=now, error=config.last_error)
-    return config
 
 
 def move_updates(
@@ -58,31 +79,56 @@ def move_updates(
             moved.update(status=status)
 
 
-def _unpublished(node_id: int) -> QuerySet[ConfigUpdate]:
-    return ConfigUpdate.objects.filter(node_id=node_id, revision__isnull=True)
+def _locked_configs(node_ids: Collection[int], now: datetime) -> dict[int, PublishedConfig]:
+    rows = PublishedConfig.objects.filter(pk__in=node_ids).select_for_update().order_by("pk")
+    found = {config.pk: config for config in rows}
+    missing = [node_id for node_id in node_ids if node_id not in found]
+    if missing:
+        PublishedConfig.objects.bulk_create(
+            (PublishedConfig(pk=pk, published=now, offered_from=now) for pk in missing),
+            ignore_conflicts=True,
+        )
+        found = {config.pk: config for config in rows.all()}
+    return found
+
+
+def _unpublished(node_ids: Collection[int]) -> dict[int, list[tuple[int, datetime]]]:
+    """Return id and time of each node's config updates that are in no revision yet."""
+    fresh: dict[int, list[tuple[int, datetime]]] = {node_id: [] for node_id in node_ids}
+    rows = ConfigUpdate.objects.filter(node_id__in=node_ids, revision__isnull=True)
+    for pk, node_id, created in rows.values_list("pk", "node_id", "created"):
+        fresh[node_id].append((pk, created))
+    return fresh
 
 
 def content_of(node_id: int) -> NodeContent:
     """Compile what a node must know now. Raises NoSuchNode."""
-    node = Node.objects.select_related("space").filter(pk=node_id).first()
-    if node is not None:
-        return compile_node(rows_of(node))
-    tombstone = Tombstone.objects.filter(node_id=node_id).first()
-    if tombstone is None:
-        raise NoSuchNode(f"there is no node {node_id}")
-    return compile_tombstone(tombstone)
+    return contents_of([node_id])[node_id]
 
 
-def _watch_legs(node_id: int, *, at: datetime) -> None:
+def contents_of(node_ids: Collection[int]) -> dict[int, NodeContent]:
+    """Compile what each node must know now, by id. Raises NoSuchNode."""
+    nodes = list(Node.objects.select_related("space").filter(pk__in=node_ids))
+    contents = {node_id: compile_node(rows) for node_id, rows in rows_of(nodes).items()}
+    gone = [node_id for node_id in node_ids if node_id not in contents]
+    if gone:
+        for tombstone in Tombstone.objects.filter(node_id__in=gone):
+            contents[tombstone.node_id] = compile_tombstone(tombstone)
+    for node_id in node_ids:
+        if node_id not in contents:
+            raise NoSuchNode(f"there is no node {node_id}")
+    return contents
+
+
+def _watch_legs(times: Mapping[int, datetime]) -> None:
     # Each change of a leg's mode or of a bond's aggregator publishes the bonder's config, so here
-    # is where histories learn of it; `at` is when the change was written.
-    for bond in Bond.objects.filter(bonder_id=node_id):
-        record_records(bond=bond, at=at)
+    # is where histories learn of it; the time is when the change was written.
+    bonds = Bond.objects.filter(bonder_id__in=times)
+    record_records({bond.pk: (bond, times[bond.bonder_id]) for bond in bonds})
 
 
 def _renew(config: PublishedConfig, content: bytes, *, above: int, now: datetime) -> None:
     digest = content_hash(content)
-    config.forced = _is_forced(config)
     if config.hash == digest and config.revision > above:
         config.save(update_fields=["forced"])
         return
@@ -90,12 +136,13 @@ def _renew(config: PublishedConfig, content: bytes, *, above: int, now: datetime
     config.hash, config.content = digest, content
     config.published = config.offered_from = now
     config.failures, config.last_error = 0, ""
-    config.save()
+    config.save(force_update=True)
 
 
-def _is_forced(config: PublishedConfig) -> bool:
-    forced = ConfigUpdate.objects.filter(node_id=config.node_id, forced=True)
-    return forced.exclude(status=UpdateStatus.APPLIED).exists()
+def _forced_among(node_ids: Collection[int]) -> set[int]:
+    forced = ConfigUpdate.objects.filter(node_id__in=node_ids, forced=True)
+    waiting = forced.exclude(status=UpdateStatus.APPLIED)
+    return set(waiting.values_list("node_id", flat=True))
 
 
 def _what_happened_to(config: PublishedConfig) -> list[Event]:

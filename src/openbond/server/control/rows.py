@@ -1,8 +1,8 @@
-"""Reads all the rows that the config of one node is compiled from, in a fixed number of queries."""
+"""Reads all the rows that configs are compiled from, in a fixed number of queries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from openbond.server.bonds.models import Bond, ConnectedIP, CpeNatIP, Leg, Route
 from openbond.server.fleet.models import Node
@@ -14,15 +14,33 @@ from .compile import BondRows, NodeRows
 from .models import Enrolment
 
 
-def rows_of(node: Node) -> NodeRows:
-    """Return a node with the bonds it carries now: its own, or those that run on it."""
-    bonds = list(_complete(bonds_carried_by(node)))
-    keys = _tunnel_keys(_peer_id(bond, node) for bond in bonds)
+def rows_of(nodes: Sequence[Node]) -> dict[int, NodeRows]:
+    """Return each node, by id, with the bonds it carries now: its own, or those that run on it."""
+    ids = [node.pk for node in nodes]
+    carried = Q(bonder_id__in=ids) | Q(current_aggregator_id__in=ids)
+    by_node: dict[int, list[Bond]] = {node_id: [] for node_id in ids}
+    bonds = list(_complete(Bond.objects.filter(carried)))
+    for bond in bonds:
+        for end in (bond.bonder_id, bond.current_aggregator_id):
+            if end in by_node:
+                by_node[end].append(bond)
+    keys = _tunnel_keys(_peer_id(bond, node) for node in nodes for bond in by_node[node.pk])
+    profiles = _qos_profiles(bonds)
+    return {node.pk: _node_rows(node, by_node[node.pk], keys, profiles) for node in nodes}
+
+
+def _node_rows(
+    node: Node,
+    bonds: Sequence[Bond],
+    keys: Mapping[int, bytes],
+    profiles: Iterable[QosProfile],
+) -> NodeRows:
+    used = {bond.qos_profile_id for bond in bonds}
     return NodeRows(
         node=node,
         hostname=hostname(space_name=node.space.name, node_name=node.name),
         bonds=[_bond_rows(bond, keys.get(_peer_id(bond, node), b"")) for bond in bonds],
-        qos_profiles=_qos_profiles(bonds),
+        qos_profiles=[profile for profile in profiles if profile.pk in used],
     )
 
 

@@ -1,6 +1,6 @@
 """Writes what was observed of legs over time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -41,24 +41,40 @@ def record_states(
 
 
 @transaction.atomic
-def record_records(*, bond: Bond, at: datetime) -> None:
-    """Note what the records say of a bond's legs: offline or not, and which aggregator reports.
+def record_records(bonds: Mapping[int, tuple[Bond, datetime]]) -> None:
+    """Note what the records say of legs: offline or not, and which aggregator reports.
 
-    A leg that leaves `offline`, or whose bond moved, is unknown until an end says more.
+    `bonds`: by id, with the time of the change. A leg that leaves `offline`, or whose bond moved,
+    is unknown until an end says more.
     """
-    watches = {watch.leg_id: watch for watch in LegWatch.objects.filter(leg__bond=bond)}
-    for leg in bond.legs.all():
-        seen = watches.get(leg.pk)
-        now = LegWatch(
-            leg=leg,
-            offline=leg.link_mode == LinkMode.OFFLINE,
-            on_duty=leg.link_mode == LinkMode.ACTIVE and not leg.failover,
-            aggregator_id=bond.current_aggregator_id,
-        )
+    legs = list(Leg.objects.filter(bond__in=bonds).order_by("id"))
+    watches = {watch.leg_id: watch for watch in LegWatch.objects.filter(leg__bond__in=bonds)}
+    moved: list[tuple[Leg, dict[Source, ShownState]]] = []
+    written = []
+    for leg in legs:
+        seen, now = watches.get(leg.pk), _watch_of(leg, bonds[leg.bond_id][0])
         moves = _moves(seen, now)
         if moves:
-            now.save(force_insert=seen is None)
-            _write_moves(leg, moves, at=max(at, leg.created))
+            moved.append((leg, moves))
+            written.append(now)
+    if not moved:
+        return
+    LegWatch.objects.bulk_create(
+        written,
+        update_conflicts=True,
+        unique_fields=["leg"],
+        update_fields=["offline", "on_duty", "aggregator_id"],
+    )
+    _write_moves(moved, {bond_id: at for bond_id, (_, at) in bonds.items()})
+
+
+def _watch_of(leg: Leg, bond: Bond) -> LegWatch:
+    return LegWatch(
+        leg=leg,
+        offline=leg.link_mode == LinkMode.OFFLINE,
+        on_duty=leg.link_mode == LinkMode.ACTIVE and not leg.failover,
+        aggregator_id=bond.current_aggregator_id,
+    )
 
 
 def _moves(seen: LegWatch | None, now: LegWatch) -> dict[Source, ShownState]:
@@ -77,12 +93,25 @@ def _moves(seen: LegWatch | None, now: LegWatch) -> dict[Source, ShownState]:
     return moves
 
 
-def _write_moves(leg: Leg, moves: Mapping[Source, ShownState], *, at: datetime) -> None:
-    for source, state in moves.items():
-        last = _last_changes(source, [leg.pk]).get(leg.pk)
-        # What an end told of a later moment may be here already; rows stay in order.
-        start = max(at, last.at) if last else at
-        LegChange.objects.create(leg=leg, source=source, state=state, start=start)
+def _write_moves(
+    moved: Sequence[tuple[Leg, Mapping[Source, ShownState]]], times: Mapping[int, datetime]
+) -> None:
+    touched: dict[Source, list[int]] = {}
+    for leg, moves in moved:
+        for source in moves:
+            touched.setdefault(source, []).append(leg.pk)
+    last = {source: _last_changes(source, leg_ids) for source, leg_ids in touched.items()}
+    LegChange.objects.bulk_create(
+        LegChange(leg=leg, source=source, state=state, start=start)
+        for leg, moves in moved
+        for source, state in moves.items()
+        for start in [_start(leg, times[leg.bond_id], last[source].get(leg.pk))]
+    )
+
+
+def _start(leg: Leg, at: datetime, last: Change | None) -> datetime:
+    # What an end told of a later moment may be here already; rows stay in order.
+    return max(at, leg.created, last.at if last else at)
 
 
 def _last_changes(source: Source, leg_ids: Iterable[int]) -> dict[int, Change]:
