@@ -8,7 +8,9 @@ import pytest
 from openbond.server.bonds.models import Leg, LegReport
 from openbond.server.measurement.models import Alarm, LegChange, SpeedTest
 from openbond.server.measurement.services import watch_alarms
-from openbond.server.system.models import Alert
+from openbond.server.system.actors import SERVER
+from openbond.server.system.models import Alert, Mail
+from openbond.server.system.services import update_settings
 from tests.queries import queries_of
 from tests.world import World
 
@@ -250,3 +252,19 @@ def test_alarms_go_with_their_leg(world: World, watch: Watch) -> None:
     watch.watch(MINUTE)
 
     assert Alarm.objects.count() == 0
+
+
+def test_an_alarm_is_mailed_when_it_opens_and_when_it_closes(world: World, watch: Watch) -> None:
+    update_settings(
+        by=SERVER, email_from="openbond@example.net", email_recipients=["noc@example.net"]
+    )
+    watch.say(world.static_leg, DOWN)
+    watch.watch(6 * MINUTE)
+    watch.say(world.static_leg, UP)
+    watch.watch(6 * MINUTE)
+
+    opened, closed = Mail.objects.order_by("id")
+    about = f"Leg {world.static_leg.pk}: leg down (site-1)"
+    assert (opened.subject, closed.subject) == (about, f"Over: {about}")
+    assert "What to do: Look at its line and its modem." in opened.text
+    assert f"/api/v3/bonds/{world.bond.pk}/" in opened.text

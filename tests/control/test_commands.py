@@ -15,6 +15,9 @@ from openbond.server.bonds.services import update_bond
 from openbond.server.cli import app
 from openbond.server.qos.models import QosProfile
 from openbond.server.spaces.models import ApiToken, User
+from openbond.server.system.actors import SERVER
+from openbond.server.system.services import update_settings
+from tests.mail_server import MailServer
 from tests.world import World
 
 
@@ -200,3 +203,29 @@ def test_a_profile_that_cannot_be_shown_or_loaded_is_refused_in_words(
     assert done.exit_code == 1
     assert told in done.output
     assert "Traceback" not in done.output
+
+
+def test_a_test_mail_is_sent_at_once(world: World) -> None:
+    with MailServer() as relay:
+        update_settings(
+            by=SERVER, email_from="openbond@example.net", email_host="127.0.0.1",
+            email_port=relay.port,
+        )  # fmt: skip
+
+        said = run("send_test_mail", address="noc@example.net")
+
+    assert relay.mails[0]["To"] == "noc@example.net"
+    assert said == "The relay 127.0.0.1 took a mail for noc@example.net.\n"
+
+
+@pytest.mark.parametrize(
+    ("sender", "words"),
+    [("", "give email_from"), ("openbond@example.net", "look at email_host, email_port")],
+)
+def test_a_test_mail_that_cannot_be_sent_says_what_to_look_at(
+    world: World, sender: str, words: str
+) -> None:
+    update_settings(by=SERVER, email_from=sender, email_host="127.0.0.1", email_port=1)
+
+    with pytest.raises(CommandError, match=words):
+        run("send_test_mail", address="noc@example.net")

@@ -6,6 +6,7 @@ from .accounts import create_admin, set_password, tokens
 from .audit import show_audit
 from .backups import backup, restore
 from .certificates import certificates
+from .mail import send_test_mail
 from .qos_profiles import qos_profiles
 from .starting import check, start
 
@@ -19,6 +20,7 @@ app.command("set-password")(set_password)
 app.command()(backup)
 app.command()(restore)
 app.command("audit")(show_audit)
+app.command("test-mail")(send_test_mail)
 app.add_typer(tokens, name="token")
 app.add_typer(qos_profiles, name="qos-profile")
 app.add_typer(certificates, name="certificate")

@@ -1,4 +1,4 @@
-"""The work that nobody asks for: publish, wake, write contacts, run jobs; one coroutine each."""
+"""The work that nobody asks for: publish, wake, run jobs, mail; one coroutine each."""
 
 import asyncio
 import time
@@ -17,7 +17,12 @@ from .outbox import (
     publish_decommissions,
     void_certificates_of_deleted_nodes,
 )
-from .periodic import requeue_interrupted_tasks, run_due_jobs, run_queued_tasks
+from .periodic import (
+    requeue_interrupted_tasks,
+    run_due_jobs,
+    run_queued_tasks,
+    send_queued_mails,
+)
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_JOBS = 10.0
@@ -32,11 +37,18 @@ class Background:
     """Runs beside the channel until stopped. A failing turn is logged once and tried again."""
 
     def __init__(
-        self, *, desk: Desk, bell: Bell, contacts: Contacts, clock: Callable[[], datetime]
+        self,
+        *,
+        desk: Desk,
+        bell: Bell,
+        contacts: Contacts,
+        clock: Callable[[], datetime],
     ) -> None:
         self._desk = desk
         # Backups and the like: one at a time, and never in the way of the desk's quick work.
         self._workshop = Desk(threads=1)
+        # A mail relay that hangs must not hang the others.
+        self._post = Desk(threads=1)
         self._bell = bell
         self._contacts = contacts
         self._clock = clock
@@ -52,6 +64,7 @@ class Background:
             asyncio.create_task(_repeat("contacts", SECONDS_BETWEEN_WRITES, self._write)),
             asyncio.create_task(_repeat("jobs", SECONDS_BETWEEN_JOBS, self._run_jobs)),
             asyncio.create_task(_repeat("tasks", SECONDS_BETWEEN_TASKS, self._run_tasks)),
+            asyncio.create_task(_repeat("mail", SECONDS_BETWEEN_TASKS, self._send_mails)),
         ]
 
     async def stop(self) -> None:
@@ -60,6 +73,7 @@ class Background:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._write()
         self._workshop.close()
+        self._post.close()
 
     async def _look(self) -> None:
         now, tick = self._clock(), time.monotonic()
@@ -84,6 +98,9 @@ class Background:
 
     async def _run_tasks(self) -> None:
         await self._workshop.run(run_queued_tasks)
+
+    async def _send_mails(self) -> None:
+        await self._post.run(send_queued_mails)
 
 
 async def _repeat(name: str, seconds: float, turn: Callable[[], Awaitable[None]]) -> None:

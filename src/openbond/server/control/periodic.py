@@ -16,6 +16,7 @@ from django_tasks_db.models import DBTaskResult
 
 from openbond.server.measurement.services import watch_alarms
 from openbond.server.system.alerts import raise_alert
+from openbond.server.system.mail import MAIL_QUEUE
 from openbond.server.system.selectors import current_settings
 
 from .models import PeriodicRun
@@ -52,18 +53,27 @@ def run_due_jobs(*, now: datetime) -> None:
 
 
 def run_queued_tasks() -> None:
-    """Run the tasks that wait in the queue, oldest first, until none is left."""
-    if not DBTaskResult.objects.ready().exists():
-        return
+    """Run the tasks that wait in the queue, mail apart, oldest first, until none is left."""
+    if DBTaskResult.objects.ready().exclude(queue_name=MAIL_QUEUE).exists():
+        _run_worker(queues=["*"], without=[MAIL_QUEUE])
+
+
+def send_queued_mails() -> None:
+    """Send the mails that are due, one after the other."""
+    if DBTaskResult.objects.ready().filter(queue_name=MAIL_QUEUE).exists():
+        _run_worker(queues=[MAIL_QUEUE], without=[])
+
+
+def _run_worker(*, queues: list[str], without: list[str]) -> None:
     worker = Worker(
-        queue_names=["*"],
+        queue_names=queues,
         interval=0,
         batch=True,
         backend_name="default",
         startup_delay=False,
         max_tasks=None,
         worker_id=f"{_worker_name()}:{os.getpid()}",
-        excluded_queue_names=[],
+        excluded_queue_names=without,
     )
     worker.run()
 

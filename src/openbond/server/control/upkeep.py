@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django_tasks_db.models import DBTaskResult
 
 from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone, UpdateStatus
 from openbond.server.fleet.services import request_config_update
@@ -14,6 +15,7 @@ from openbond.server.measurement.services import forget_changes
 from openbond.server.system.alerts import raise_alert
 from openbond.server.system.backups import kept_backups, make_backup
 from openbond.server.system.backups.keeping import has_room_for_two
+from openbond.server.system.mail import forget_mails
 from openbond.server.system.models import Alert
 from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import forget_audit
@@ -26,6 +28,7 @@ from .rows import peers_of
 # How long rows are kept (behaviour 1.4, 1.9, 3.9, 6.5).
 APPLIED_KEPT = timedelta(days=7)
 HISTORY_KEPT = timedelta(days=400)
+TASKS_KEPT = timedelta(days=7)
 # A nightly backup is missed when the newest is older than a day and an hour.
 BACKUP_LATE = timedelta(hours=25)
 
@@ -61,6 +64,8 @@ def purge(*, now: datetime) -> None:
     Alarm.objects.filter(closed__lt=now - HISTORY_KEPT).delete()
     Alert.objects.filter(last__lt=now - HISTORY_KEPT).delete()
     forget_audit(before=now - HISTORY_KEPT)
+    forget_mails(before=now - HISTORY_KEPT)
+    DBTaskResult.objects.finished().filter(finished_at__lt=now - TASKS_KEPT).delete()
 
 
 def back_up(*, now: datetime) -> None:

@@ -4,6 +4,8 @@ OPENBOND_STATE_DIR      the directory the server owns (default /var/lib/openbond
 OPENBOND_DATABASE_URL   postgresql://…; without it one SQLite file in the state directory
 OPENBOND_ALLOWED_HOSTS  host names, comma-separated (default: any)
 OPENBOND_PROXIES        addresses whose X-Forwarded-* headers count, comma-separated
+OPENBOND_PUBLIC_URL     what links in mails begin with (default: https:// and server_hostname)
+OPENBOND_CHECK_SECONDS  for laboratories: check aggregators this often, whatever their settings say
 """
 
 import os
@@ -22,6 +24,9 @@ SECRETS_ARE_KEPT = _secrets.are_kept
 DEBUG = False
 ALLOWED_HOSTS = [host for host in os.environ.get("OPENBOND_ALLOWED_HOSTS", "*").split(",") if host]
 TRUSTED_PROXIES = [proxy for proxy in os.environ.get("OPENBOND_PROXIES", "").split(",") if proxy]
+
+PUBLIC_URL = os.environ.get("OPENBOND_PUBLIC_URL", "")
+CHECK_SECONDS = float(os.environ.get("OPENBOND_CHECK_SECONDS", "0"))
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -78,7 +83,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 SPECTACULAR_SETTINGS = {"COMPONENT_SPLIT_REQUEST": True, "POSTPROCESSING_HOOKS": []}
 REST_FRAMEWORK = {"SCHEMA_COERCE_PATH_PK": False}
 
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "ENQUEUE_ON_COMMIT": False}}
+TASKS = {
+    "default": {
+        "BACKEND": "django_tasks_db.DatabaseBackend",
+        "ENQUEUE_ON_COMMIT": False,
+        "QUEUES": ["default", "mail"],
+    }
+}
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -152,3 +152,35 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.about}: {self.text}"
+
+
+class Mail(models.Model):
+    """One mail to operators; written with its cause, sent after it (behaviour 6.8).
+
+    Equal causes (`code`, `about`) within an hour are one mail: `count` of them, the last at `last`.
+    It is sent from `due` on, and given up when that fails for a day.
+    """
+
+    code = models.CharField(max_length=40)
+    about = models.CharField(max_length=64)
+    recipients = models.JSONField[list[str]]()
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    created = models.DateTimeField()
+    last = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+    due = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(default="", blank=True)
+    sent = models.DateTimeField(null=True)
+    given_up = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(fields=["code", "about", "created"]),
+            models.Index(fields=["created"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject

@@ -1,6 +1,7 @@
 """Arithmetic about settings. No database, no clock."""
 
 from collections.abc import Container
+from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
 # Files beside the zones of the database that name none.
@@ -51,3 +52,17 @@ def faults_of_metrics(
     if "metric_reporting_interval" in sent:
         return {"metric_reporting_interval": [NOT_BEFORE_COLLECTION.format(collection=collection)]}
     return {"metric_collection_interval": [NOT_ABOVE_REPORTING.format(reporting=reporting)]}
+
+
+# A mail that cannot be sent is tried again for a day (behaviour 6.8).
+FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
+TRIED_FOR = timedelta(hours=24)
+DOUBLINGS_MOST = 6  # 64 min: beyond the longest pause
+
+
+def next_try(*, attempts: int, created: datetime, now: datetime) -> datetime | None:
+    """Return when to try a mail again after so many failed attempts; None: give it up."""
+    if now - created >= TRIED_FOR:
+        return None
+    pause = FIRST_RETRY * (1 << min(max(0, attempts - 1), DOUBLINGS_MOST))
+    return now + min(pause, LONGEST_RETRY)

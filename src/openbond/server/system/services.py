@@ -75,7 +75,23 @@ def record(
 
     `kind` is the class's name in lower case unless given; `space_id` is whose history it is.
     """
-    AuditEntry.objects.create(
+    entry_of(
+        by=by, action=action, row=row, change=change, now=now, kind=kind, space_id=space_id
+    ).save(force_insert=True)
+
+
+def entry_of(
+    *,
+    by: Actor,
+    action: str,
+    row: Model,
+    change: Change,
+    now: datetime,
+    kind: str = "",
+    space_id: int | None = None,
+) -> AuditEntry:
+    """Return what `record` writes, unsaved, for those who write many at once."""
+    return AuditEntry(
         at=now,
         actor_id=by.user_id,
         actor_name=by.name,

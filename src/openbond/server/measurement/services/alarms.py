@@ -19,6 +19,7 @@ from openbond.server.measurement.rules.alarms import (
 )
 from openbond.server.measurement.selectors.alarms import Look, look_at_all, unclosed_alarms
 from openbond.server.system.alerts import raise_alert
+from openbond.server.system.mail import MailText, queue_mail
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ WORDS = {
     AlarmKind.LEG_DOWN: "{leg} is down, though the bond may work: look at its line and its modem.",
     AlarmKind.LEG_FLAPPING: "{leg} goes down again and again: look at its cabling and its line.",
     AlarmKind.FAILOVER_IN_USE: "{leg} carries the traffic, as no other leg can: mend the others.",
-    AlarmKind.BOND_DOWN: "Bond {bond} has no leg left that works: the site is cut off.",
+    AlarmKind.BOND_DOWN: "Bond {bond} has no leg left that works: look at the power there.",
     AlarmKind.MTU_LOW: "{leg} carries no packets of 1280 bytes: look for a tunnel in its line.",
     AlarmKind.SPEED_ADJUSTED: "{leg} is far slower than configured: tune it, or ask its provider.",
 }
@@ -72,10 +73,38 @@ def _take(
     row.save()
     has_opened = after.opened is not None and (before is None or before.opened is None)
     if has_opened:
-        raise_alert(code=look.kind.value, about=_about(look), text=_words(look), now=now)
+        _tell_opened(look, after.since, now)
     if after.closed is not None:
-        log.info("alarm closed", code=look.kind.value, about=_about(look))
+        _tell_closed(look, now)
     return has_opened or after.closed is not None
+
+
+def _tell_opened(look: Look, since: datetime, now: datetime) -> None:
+    what, _, advice = _words(look).rpartition(": ")
+    mail = MailText(
+        subject=f"{_title(look)} ({look.bond.name})",
+        what=f"{what}.",
+        advice=f"{advice[:1].upper()}{advice[1:]}",
+        path=f"bonds/{look.bond.pk}/",
+        since=since,
+    )
+    code = look.kind.value
+    raise_alert(code=code, about=_about(look), text=_words(look), now=now, mail=mail)
+
+
+def _tell_closed(look: Look, now: datetime) -> None:
+    code = look.kind.value
+    log.info("alarm closed", code=code, about=_about(look))
+    mail = MailText(
+        subject=f"Over: {_title(look)} ({look.bond.name})",
+        what="The alarm is closed: it is as it should be again.",
+        path=f"bonds/{look.bond.pk}/",
+    )
+    queue_mail(code=f"{code}_over", about=_about(look), text=mail, now=now)
+
+
+def _title(look: Look) -> str:
+    return f"{_about(look)}: {look.kind.value.replace('_', ' ')}".capitalize()
 
 
 def _show(bond_ids: Iterable[int]) -> None:
