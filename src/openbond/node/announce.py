@@ -1,4 +1,4 @@
-"""Whose networks an aggregator announces: bonds with a leg up, and 30 s more (§5.7). Pure."""
+"""Whose networks an aggregator announces: of bonds that carry, and 30 s more (§5.7). Pure."""
 
 from collections.abc import Iterable
 

@@ -31,6 +31,7 @@ from openbond.node.verify import Verifier
 from openbond.wire.config import NodeContent
 
 from .acting import Actor
+from .checks import CheckDoor
 from .daemons import Daemons
 from .door import Door, Fetch, Ping, Question, StatusAnswer
 from .duplicates import Duplicates
@@ -102,6 +103,10 @@ class Agent:
         self._poller = Poller(paths, self._lifecycle, self._enrol_again)
         self._channel = self._open_channel(identity)
         self._watch = Watch(self._supervision, self._daemons, self._reporter)
+        self._checks = CheckDoor(
+            paths, lambda: self._channel.identity.node_id, lambda: self._keeper.content,
+            self._daemons,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. The kernel is left as it is: the tunnels go on."""
@@ -126,6 +131,7 @@ class Agent:
                 "states": self._telling.tell_states,
                 "rates": self._telling.tell_rates,
                 "renew": self._renew,
+                "checks": self._checks.run,
             }.items()
         ]
         self._telling.tell_now()

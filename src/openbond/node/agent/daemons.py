@@ -145,6 +145,17 @@ class Daemons:
             if isinstance(answer, StatusAnswer)
         }
 
+    async def answering(self, *, within_s: float) -> int:
+        """Return how many daemons answer within that time."""
+        pings = [asyncio.create_task(link.ask(messages.Ping())) for link in self.links.values()]
+        if not pings:
+            return 0
+        done, late = await asyncio.wait(pings, timeout=within_s)
+        for ping in late:
+            ping.cancel()
+        await asyncio.gather(*pings, return_exceptions=True)
+        return sum(ping.exception() is None for ping in done)
+
     async def wait_attached(self, *, within_s: float) -> None:
         """Return once the daemons that already run have told their states, or the time is over."""
         running = [

@@ -70,7 +70,8 @@ class LegEvents:
         self._on_tunnel(bond_id)
 
     def _on_tunnel(self, bond_id: int) -> None:
-        is_up = self._tunnels.is_up(bond_id)
+        # A bond that was moved here carries data before its legs have been tested for 5 s.
+        is_up = self._tunnels.carries(bond_id)
         self._known.announcements.on_tunnel(bond_id, is_up=is_up, now=clock.monotonic())
         self._changed()
 

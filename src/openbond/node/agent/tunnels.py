@@ -6,6 +6,7 @@ from openbond.node.confirm import UP_STATES
 from openbond.wire.states import ShownState
 
 SILENT_STATES = frozenset({ShownState.DOWN, ShownState.HANDSHAKING})
+CARRYING_STATES = UP_STATES | {ShownState.TESTING}
 
 
 class TunnelStates:
@@ -39,6 +40,10 @@ class TunnelStates:
 
     def is_up(self, bond_id: int) -> bool:
         return any(state in UP_STATES for state in self._legs.get(bond_id, {}).values())
+
+    def carries(self, bond_id: int) -> bool:
+        """Report whether customer data can pass: up, or a leg is back and alone (§3.3, TESTING)."""
+        return any(state in CARRYING_STATES for state in self._legs.get(bond_id, {}).values())
 
     def last_up(self, bond_ids: Collection[int], *, now: float) -> float | None:
         """Return when one of the bonds was up last: now while one is."""

@@ -5,6 +5,7 @@ Made at installation, 20 years (behaviour 6.7). Files in one directory, mode 060
     signer.key, signer.pem   the key that signs configs, vouched for by the authority
 """
 
+import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from openbond.server.system.files import write_private
+from openbond.wire.checks import node_name
 from openbond.wire.exchange import CONFIG_SIGNER_OID, TUNNEL_KEY_OID
 
 from .state_files import StateError
@@ -55,9 +57,11 @@ class Authority:
         certificate: x509.Certificate,
         signer_key: Ed25519PrivateKey,
         signer: x509.Certificate,
+        directory: Path,
     ) -> None:
         self._key = key
         self._signer_key = signer_key
+        self._directory = directory
         self.certificate = certificate
         self.certificate_pem = _pem(certificate)
         self.signer_pem = _pem(signer)
@@ -71,7 +75,13 @@ class Authority:
         key = _key_of(directory, "ca", made_before=(directory / "ca.pem").exists())
         certificate = _certificate_of(directory / "ca.pem") or _create_root(directory, key, now)
         signer_key, signer = _signer_of(directory, key, certificate, now)
-        return cls(key=key, certificate=certificate, signer_key=signer_key, signer=signer)
+        return cls(
+            key=key,
+            certificate=certificate,
+            signer_key=signer_key,
+            signer=signer,
+            directory=directory,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -89,9 +99,7 @@ class Authority:
         if len(tunnel_key) != 32:
             raise BadCertificateRequest("The X25519 tunnel key must be 32 bytes, as base64.")
         tunnel = x509.UnrecognizedExtension(x509.ObjectIdentifier(TUNNEL_KEY_OID), tunnel_key)
-        names = x509.SubjectAlternativeName(
-            [x509.UniformResourceIdentifier(f"urn:openbond:node:{node_id}")]
-        )
+        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(node_name(node_id))])
         builder = self._leaf(f"node {node_id}", public_key, NODE_VALIDITY, now)
         builder = builder.add_extension(tunnel, critical=False)
         builder = builder.add_extension(names, critical=False)
@@ -121,6 +129,18 @@ class Authority:
     def sign_config(self, signed: bytes) -> bytes:
         """Return the Ed25519 signature of a config, by the key of `signer_pem`."""
         return self._signer_key.sign(signed)
+
+    def context_for_nodes(self) -> ssl.SSLContext:
+        """Return how the server connects to a node: shown as the signer of configs (6.1).
+
+        A node's certificate names the node and no host: compare its name with `node_name`.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False
+        context.load_verify_locations(cadata=self.certificate_pem)
+        context.load_cert_chain(self._directory / "signer.pem", self._directory / "signer.key")
+        return context
 
     def _leaf(
         self, words: str, public_key: CertificateKey, validity: timedelta, now: datetime
