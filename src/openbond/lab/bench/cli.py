@@ -73,7 +73,7 @@ def tunnel(
 @app.command()
 def api(
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
-    only: Annotated[str, typer.Option(help="One part: page, memory, tree or writers.")] = "",
+    only: Annotated[str, typer.Option(help=f"One part: {', '.join(children.PARTS)}.")] = "",
     database: Annotated[
         str, typer.Option(metavar="URL", help="postgresql://…: a database is made beside it.")
     ] = "",

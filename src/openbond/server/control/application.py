@@ -8,6 +8,7 @@ from .channel import NodeChannel
 from .clock import server_time
 from .desk import Desk
 from .django_desk import DjangoDesk
+from .monitor import Monitor
 from .requests import Receive, Scope, Send
 from .revocations import RevocationList
 
@@ -51,7 +52,11 @@ class _Running:
         self.bell = Bell()
         self.channel = NodeChannel(crl=crl, desk=self.desk, bell=self.bell, clock=server_time)
         self.background = Background(
-            desk=self.desk, bell=self.bell, contacts=self.channel.contacts, clock=server_time
+            desk=self.desk,
+            bell=self.bell,
+            contacts=self.channel.contacts,
+            monitor=Monitor(context=crl.authority.context_for_nodes, clock=server_time),
+            clock=server_time,
         )
 
     @classmethod

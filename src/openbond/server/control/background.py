@@ -1,4 +1,4 @@
-"""The work that nobody asks for: publish, wake, run jobs, mail; one coroutine each."""
+"""The work that nobody asks for: publish, wake, check, run jobs, mail; one coroutine each."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from django.db import Error as DatabaseError
 from .bell import Bell
 from .contacts import SECONDS_BETWEEN_WRITES, Contacts, write_contacts
 from .desk import Desk
+from .monitor import Monitor
 from .outbox import (
     newly_offered,
     publish_changes,
@@ -27,6 +28,8 @@ from .periodic import (
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_JOBS = 10.0
 SECONDS_BETWEEN_TASKS = 1.0
+# How late a check of an aggregator may begin.
+SECONDS_BETWEEN_CHECKS = 0.5
 # A config that cannot be compiled is tried again after this; all others go on meanwhile.
 SECONDS_AFTER_FAILURE = 60.0
 
@@ -42,6 +45,7 @@ class Background:
         desk: Desk,
         bell: Bell,
         contacts: Contacts,
+        monitor: Monitor,
         clock: Callable[[], datetime],
     ) -> None:
         self._desk = desk
@@ -51,6 +55,7 @@ class Background:
         self._post = Desk(threads=1)
         self._bell = bell
         self._contacts = contacts
+        self._monitor = monitor
         self._clock = clock
         self._rung: set[tuple[int, int]] = set()
         self._failing: dict[int, float] = {}
@@ -65,12 +70,14 @@ class Background:
             asyncio.create_task(_repeat("jobs", SECONDS_BETWEEN_JOBS, self._run_jobs)),
             asyncio.create_task(_repeat("tasks", SECONDS_BETWEEN_TASKS, self._run_tasks)),
             asyncio.create_task(_repeat("mail", SECONDS_BETWEEN_TASKS, self._send_mails)),
+            asyncio.create_task(_repeat("checks", SECONDS_BETWEEN_CHECKS, self._monitor.turn)),
         ]
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._monitor.close()
         await self._write()
         self._workshop.close()
         self._post.close()

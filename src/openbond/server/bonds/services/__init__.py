@@ -29,6 +29,8 @@ from .cpe_nat_ips import (
     delete_cpe_nat_ip,
     update_cpe_nat_ip,
 )
+from .failover import evaluate_moves, take_check
+from .failover_words import Check
 from .legs import LegChanges, LegOptions, create_leg, delete_leg, update_leg
 from .mobile_profiles import (
     MobileProviderProfileChanges,
@@ -44,6 +46,7 @@ from .spaces import update_space
 __all__ = [
     "BondChanges",
     "BondOptions",
+    "Check",
     "ConnectedIPChanges",
     "ConnectedIPOptions",
     "CpeNatIPChanges",
@@ -68,11 +71,13 @@ __all__ = [
     "delete_route",
     "detect_leg_mtus",
     "detect_mtus",
+    "evaluate_moves",
     "move_bond",
     "renew_lease",
     "replace_qos_parts",
     "restart_bond",
     "restore_to_primary",
+    "take_check",
     "update_aggregator",
     "update_bond",
     "update_bonder",

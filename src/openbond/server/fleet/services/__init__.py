@@ -7,7 +7,15 @@ from .aggregators import (
     delete_aggregator,
     write_aggregator,
 )
-from .checks import Checked, hold_lease, holds_lease, note_held, note_hosts, record_check
+from .checks import (
+    Checked,
+    forget_held,
+    hold_lease,
+    holds_lease,
+    note_held,
+    note_hosts,
+    record_check,
+)
 from .config_updates import Move, request_config_update, request_moves
 from .nodes import NodeChanges, NodeOptions, bury, insert_node, node_defaults, write_node
 from .routing_groups import create_routing_group, delete_routing_group, update_routing_group
@@ -24,6 +32,7 @@ __all__ = [
     "create_routing_group",
     "delete_aggregator",
     "delete_routing_group",
+    "forget_held",
     "hold_lease",
     "holds_lease",
     "insert_node",

@@ -68,6 +68,15 @@ def record_check(*, watched: Watched, misses: int, answered: bool, now: datetime
     return Checked(after, has_changed=True)
 
 
+@transaction.atomic
+def forget_held(*, holder: str, now: datetime) -> None:
+    """Forget what held up moves, once no aggregator is failed any more."""
+    if not holds_lease(holder=holder, now=now) or Aggregator.objects.filter(failed=True).exists():
+        return
+    note_held(why="")
+    note_hosts(fault="")
+
+
 def note_held(*, why: str) -> bool:
     """Remember why due moves are not made; report whether that is a new occasion."""
     return MonitorLease.objects.filter(pk=1).exclude(held=why).update(held=why) == 1 and bool(why)
