@@ -21,6 +21,7 @@ from . import life, power
 from .chaos.plan import STEPS_MOST
 from .chaos.run import run_chaos
 from .errors import LabError
+from .failover import aggregator_named, watch_aggregators
 from .forwarder import inherited, listen_on_loopback
 from .layout import SERVER_PORT
 from .life import Lab, LabState
@@ -65,6 +66,9 @@ def in_sentences(command: Callable[P, R]) -> Callable[P, R]:
 def up(
     name: Name = DEFAULT_NAME,
     keep: Annotated[bool, typer.Option("--keep", help="Leave a failed build for a look.")] = False,
+    failover: Annotated[
+        bool, typer.Option("--failover", help="Check the aggregators, every 2 s.")
+    ] = False,
 ) -> None:
     """Build a lab: server, two aggregators, a core, three lines, a bonder and a customer."""
     _enter(begins=True)
@@ -73,6 +77,8 @@ def up(
         with _steps() as tell:
             lab = life.begin(name, tell)
             life.build(lab, _loopback(), tell, keeps_failed=keep)
+            if failover:
+                watch_aggregators(lab)
     except BaseException:
         end_keeper_if_idle()
         raise
@@ -220,6 +226,37 @@ def reboot(
     power.cut_power(lab, host)
     power.boot(lab, host)
     console.print(f"{host} boots. Watch it: openbond lab status")
+
+
+@app.command()
+@in_sentences
+def kill(
+    kind: Annotated[str, typer.Argument(help="aggregator")],
+    host: Annotated[str, typer.Argument(help="agg1 or agg2.")],
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Cut an aggregator's power and leave it so; its bonds move if it is checked."""
+    _enter()
+    lab = Lab.find(name)
+    power.cut_power(lab, aggregator_named(kind, host))
+    console.print(
+        f"{host} is dead. With failover_monitoring on, its bonds move after three checks (2 s "
+        f"apart). Bring it back: openbond lab revive aggregator {host}"
+    )
+
+
+@app.command()
+@in_sentences
+def revive(
+    kind: Annotated[str, typer.Argument(help="aggregator")],
+    host: Annotated[str, typer.Argument(help="agg1 or agg2.")],
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Boot an aggregator that was killed. No bond moves back by itself."""
+    _enter()
+    lab = Lab.find(name)
+    power.boot(lab, aggregator_named(kind, host))
+    console.print(f"{host} boots. Restore a bond with POST /api/v3/bonds/1/restore_to_primary_agg/")
 
 
 @app.command()

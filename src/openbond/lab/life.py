@@ -21,6 +21,8 @@ from .waiting import wait_until
 SERVER_PATIENCE = 60.0
 BOND_PATIENCE = 90.0
 EMAIL = "admin@openbond.example"
+# Between checks of an aggregator that is monitored; operators cannot set less than 5 s.
+CHECK_SECONDS = "2"
 
 Tell = Callable[[str], None]
 
@@ -96,6 +98,7 @@ class Lab:
         words = {
             "OPENBOND_ADMIN_PASSWORD": self.directory.password_file.read_text().strip(),
             "OPENBOND_ADMIN_EMAIL": EMAIL,
+            "OPENBOND_CHECK_SECONDS": CHECK_SECONDS,
         }
         self.programs.start("server", self.host("server").argv([*argv, *where]), environment=words)
 

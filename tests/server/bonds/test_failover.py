@@ -19,7 +19,7 @@ from openbond.server.fleet.models import Aggregator, AggregatorCheck, ConfigUpda
 from openbond.server.fleet.selectors import watched_aggregators
 from openbond.server.fleet.services import create_aggregator
 from openbond.server.system.actors import SERVER
-from openbond.server.system.models import Alert, AuditEntry
+from openbond.server.system.models import Alert, AuditEntry, Mail
 from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import update_settings
 from tests.queries import queries_of
@@ -305,6 +305,29 @@ def test_in_a_failover_nobody_waits_for_anybody(world: World, patrol: Patrol) ->
     # What home was still to wait for, as the old end of a planned move, it waits for no more.
     waiting = ConfigUpdate.objects.filter(node=world.home, held_until__isnull=False)
     assert not waiting.exists()
+
+
+def test_an_aggregator_that_comes_and_goes_makes_one_mail_of_each_kind_an_hour(
+    world: World, patrol: Patrol
+) -> None:
+    update_settings(
+        by=SERVER, email_from="openbond@example.net", email_recipients=["noc@example.net"]
+    )
+    for _ in range(3):
+        patrol.kill(world.home)
+        patrol.go_on(100 * SECOND)
+        patrol.revive(world.home)
+        patrol.go_on(50 * SECOND)
+        Mail.objects.filter(due__lte=patrol.now).update(sent=patrol.now)
+
+    mails = Mail.objects.order_by("id").values_list("code", "count")
+    assert list(mails) == [
+        ("aggregator_failed", 1),
+        ("aggregator_recovered", 1),
+        ("aggregator_failed", 2),
+        ("aggregator_recovered", 2),
+    ]
+    assert place(world.bond) == "away"
 
 
 # ------------------------------------------------------------------------------- what prevents it
