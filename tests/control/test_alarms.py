@@ -7,7 +7,11 @@ import pytest
 
 from openbond.server.bonds.models import Leg, LegReport
 from openbond.server.measurement.models import Alarm, LegChange, SpeedTest
-from openbond.server.measurement.services import watch_alarms
+from openbond.server.measurement.services import (
+    begin_maintenance,
+    end_maintenance,
+    watch_alarms,
+)
 from openbond.server.system.actors import SERVER
 from openbond.server.system.models import Alert, Mail
 from openbond.server.system.services import update_settings
@@ -268,3 +272,39 @@ def test_an_alarm_is_mailed_when_it_opens_and_when_it_closes(world: World, watch
     assert (opened.subject, closed.subject) == (about, f"Over: {about}")
     assert "What to do: Look at its line and its modem." in opened.text
     assert f"/api/v3/bonds/{world.bond.pk}/" in opened.text
+
+
+@pytest.mark.parametrize("subject", ["bond", "acme", "root"])
+def test_no_alarm_opens_while_people_work_at_the_bond_and_then_it_waits_anew(
+    world: World, watch: Watch, subject: str
+) -> None:
+    begin_maintenance(
+        by=SERVER, subject=getattr(world, subject), now=watch.now, ends=watch.now + 20 * MINUTE
+    )
+    watch.say(world.static_leg, DOWN)
+    watch.watch(19 * MINUTE)
+    meanwhile = watch.open()
+    watch.watch(5 * MINUTE)
+    just_after = watch.open()
+
+    watch.watch(3 * MINUTE)
+
+    assert (meanwhile, just_after) == ([], [])
+    assert watch.open() == [("leg_down", world.static_leg.pk)]
+
+
+def test_maintenance_of_another_space_silences_nothing_and_may_end_early(
+    world: World, watch: Watch
+) -> None:
+    ends = watch.now + timedelta(hours=2)
+    begin_maintenance(by=SERVER, subject=world.globex, now=watch.now, ends=ends)
+    begin_maintenance(by=SERVER, subject=world.acme_east, now=watch.now, ends=ends)
+    begin_maintenance(by=SERVER, subject=world.bond, now=watch.now, ends=ends)
+    ended = end_maintenance(by=SERVER, subject=world.bond, now=watch.now)
+    again = end_maintenance(by=SERVER, subject=world.bond, now=watch.now)
+    watch.say(world.static_leg, DOWN)
+
+    watch.watch(7 * MINUTE)
+
+    assert (ended, again) == (True, False)
+    assert watch.open() == [("leg_down", world.static_leg.pk)]

@@ -229,3 +229,31 @@ def test_a_test_mail_that_cannot_be_sent_says_what_to_look_at(
 
     with pytest.raises(CommandError, match=words):
         run("send_test_mail", address="noc@example.net")
+
+
+def test_maintenance_is_begun_listed_and_ended(world: World) -> None:
+    begun = run("maintenance", verb="begin", bond=world.bond.pk, hours=1)
+    listed = run("maintenance", verb="list")
+    ended = run("maintenance", verb="end", bond=world.bond.pk)
+
+    assert begun.startswith(f"Begun: maintenance of bond {world.bond.pk} until ")
+    assert f"maintenance of bond {world.bond.pk}" in listed
+    assert ended == "Ended: maintenance of site-1.\n"
+    assert run("maintenance", verb="list") == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "Give either --bond ID or --space KEY"),
+        ({"bond": 1, "space": "acme"}, "Give either --bond ID or --space KEY"),
+        ({"bond": 999}, "There is no bond 999"),
+        ({"space": "nowhere"}, "There is no space with the key 'nowhere'"),
+        ({"space": "acme"}, "There is no maintenance of Acme now"),
+    ],
+)
+def test_maintenance_of_nothing_is_refused_in_words(
+    world: World, options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
+        run("maintenance", verb="end", **options)

@@ -7,6 +7,7 @@ from .audit import show_audit
 from .backups import backup, restore
 from .certificates import certificates
 from .mail import send_test_mail
+from .maintenance import maintenance
 from .qos_profiles import qos_profiles
 from .starting import check, start
 
@@ -24,3 +25,4 @@ app.command("test-mail")(send_test_mail)
 app.add_typer(tokens, name="token")
 app.add_typer(qos_profiles, name="qos-profile")
 app.add_typer(certificates, name="certificate")
+app.add_typer(maintenance, name="maintenance")

@@ -16,7 +16,7 @@ from openbond.server.system.alerts import raise_alert
 from openbond.server.system.backups import kept_backups, make_backup
 from openbond.server.system.backups.keeping import has_room_for_two
 from openbond.server.system.mail import forget_mails
-from openbond.server.system.models import Alert
+from openbond.server.system.models import Alert, MaintenanceWindow
 from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import forget_audit
 from openbond.wire.canonical import canonical_bytes, content_hash
@@ -64,6 +64,7 @@ def purge(*, now: datetime) -> None:
     Alarm.objects.filter(closed__lt=now - HISTORY_KEPT).delete()
     Alert.objects.filter(last__lt=now - HISTORY_KEPT).delete()
     forget_audit(before=now - HISTORY_KEPT)
+    MaintenanceWindow.objects.filter(ends__lt=now - HISTORY_KEPT).delete()
     forget_mails(before=now - HISTORY_KEPT)
     DBTaskResult.objects.finished().filter(finished_at__lt=now - TASKS_KEPT).delete()
 

@@ -184,3 +184,31 @@ class Mail(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class MaintenanceWindow(models.Model):
+    """Somebody works at a bond, or at a space and all below it: no alarm opens there (3.10).
+
+    `bond_id` is a number and no foreign key: bonds lie above this room.
+    """
+
+    bond_id = models.BigIntegerField(null=True)
+    space = models.ForeignKey("spaces.Space", models.CASCADE, null=True, related_name="+")
+    begins = models.DateTimeField()
+    ends = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(bond_id__isnull=True) ^ Q(space__isnull=True),
+                name="maintenance_of_one_thing",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends__gte=F("begins")), name="maintenance_ends_after_it_begins"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        what = f"bond {self.bond_id}" if self.bond_id is not None else f"space {self.space_id}"
+        return f"maintenance of {what} until {self.ends:%Y-%m-%d %H:%M} UTC"

@@ -20,6 +20,8 @@ from openbond.server.measurement.rules.alarms import (
     of_mtu,
     of_speeds,
 )
+from openbond.server.spaces.models import SpaceClosure
+from openbond.server.system.models import MaintenanceWindow
 from openbond.wire.states import LinkMode, ShownState
 
 DEAD = frozenset({ShownState.DOWN.value, ShownState.REMOVED.value})
@@ -30,13 +32,15 @@ LONGEST_WINDOW = timedelta(hours=1)  # of `flap_window`; longer than the calm th
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found of one thing. `is_tested`: a speed test or tuning has it in hand."""
+    """What was found of one thing. `is_excused`: a speed test, a tuning or people have it in hand,
+    so that no alarm opens.
+    """
 
     kind: AlarmKind
     bond: Bond
     leg: Leg | None
     finding: Finding
-    is_tested: bool
+    is_excused: bool
 
 
 def unclosed_alarms() -> list[Alarm]:
@@ -49,7 +53,7 @@ def look_at_all(watched: Iterable[Alarm], *, now: datetime) -> Iterator[Look]:
     Bonds come before their legs.
     """
     suspects = _suspects(watched, now)
-    bonds = {bond.pk: bond for bond in _bonds(suspects)}
+    bonds = {bond.pk: bond for bond in _bonds(suspects, now)}
     legs: dict[int, list[Leg]] = defaultdict(list)
     for leg in leg_states(now=now).filter(bond__in=bonds).select_related("report"):
         legs[leg.bond_id].append(leg)
@@ -83,10 +87,14 @@ def _suspects(watched: Iterable[Alarm], now: datetime) -> set[int]:
     }
 
 
-def _bonds(ids: set[int]) -> Iterable[Bond]:
+def _bonds(ids: set[int], now: datetime) -> Iterable[Bond]:
     testing = SpeedTest.objects.filter(bond=OuterRef("pk"), status=TestStatus.RUNNING)
+    above = SpaceClosure.objects.filter(descendant=OuterRef(OuterRef("space")))
+    worked_at = MaintenanceWindow.objects.filter(begins__lte=now, ends__gt=now).filter(
+        Q(bond_id=OuterRef("pk")) | Q(space__in=above.values("ancestor"))
+    )
     rows = Bond.objects.filter(pk__in=ids).select_related("bonder").order_by("id")
-    return rows.annotate(is_testing=Exists(testing))
+    return rows.annotate(is_testing=Exists(testing), is_worked_at=Exists(worked_at))
 
 
 def _downs(bond_ids: Iterable[int], now: datetime) -> dict[int, list[datetime]]:
@@ -104,13 +112,13 @@ def _downs(bond_ids: Iterable[int], now: datetime) -> dict[int, list[datetime]]:
 
 
 def _look_at_bond(bond: Bond, legs: Iterable[Leg]) -> Look:
-    return Look(AlarmKind.BOND_DOWN, bond, None, _of_bond(legs), _is_tested(bond))
+    return Look(AlarmKind.BOND_DOWN, bond, None, _of_bond(legs), _is_excused(bond))
 
 
 def _look_at_leg(
     bond: Bond, leg: Leg, legs: Iterable[Leg], downs: list[datetime], now: datetime
 ) -> Iterator[Look]:
-    is_tested = _is_tested(bond)
+    is_excused = _is_excused(bond)
     findings = {
         AlarmKind.LEG_DOWN: _of_state(leg),
         AlarmKind.LEG_FLAPPING: of_flaps(
@@ -129,7 +137,7 @@ def _look_at_leg(
     for kind, finding in findings.items():
         # Whoever takes a leg out of use knows that it is out of use.
         seen = finding if leg.link_mode == ACTIVE else Finding.FIT
-        yield Look(kind, bond, leg, seen, is_tested)
+        yield Look(kind, bond, leg, seen, is_excused)
 
 
 def _of_state(leg: Leg) -> Finding:
@@ -158,8 +166,9 @@ def _of_bond(legs: Iterable[Leg]) -> Finding:
     return Finding.NEITHER
 
 
-def _is_tested(bond: Bond) -> bool:
-    return bond.tuning_in_progress or bool(getattr(bond, "is_testing", False))
+def _is_excused(bond: Bond) -> bool:
+    found = (getattr(bond, name, False) for name in ("is_testing", "is_worked_at"))
+    return bond.tuning_in_progress or any(found)
 
 
 def _state(leg: Leg) -> str:

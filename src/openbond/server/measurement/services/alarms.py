@@ -49,7 +49,7 @@ def watch_alarms(*, now: datetime) -> None:
             before,
             look.finding,
             limits=LIMITS[look.kind],
-            may_open=not look.is_tested and not is_covered,
+            may_open=not look.is_excused and not is_covered,
             now=now,
         )
         if after is not None and after.opened and not after.closed:
