@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from .metrics import BondMetrics, Columns
 from .states import MtuMethod, RefusalReason, RollbackReason, ShownState
 
 
@@ -94,11 +95,27 @@ class PathMtuMeasured(_Report, frozen=True, kw_only=True, tag="path_mtu_measured
 
 
 class BondRates(_Report, frozen=True, kw_only=True, tag="bond_rates"):
-    """Customer bytes per second through the bond; reported by the bonder."""
+    """Customer bytes per second through the bond; reported by the bonder.
+
+    Of nodes older than Metrics, which carries the same.
+    """
 
     bond_id: int
     download_bps: int
     upload_bps: int
+
+
+class Metrics(_Report, frozen=True, kw_only=True, tag="metrics"):
+    """Samples of the last reporting interval, of the node and of each bond it carries (4.7).
+
+    `times_ms` rise, at most metrics.MOST_SAMPLES of them; each sample covers the `interval_ms`
+    before its time. Names and units of the series: metrics.py.
+    """
+
+    interval_ms: int
+    times_ms: list[int]
+    node: Columns = {}
+    bonds: list[BondMetrics] = []
 
 
 class ProgramRestarted(_Report, frozen=True, kw_only=True, tag="program_restarted"):
@@ -128,6 +145,7 @@ Report: TypeAlias = (
     | NodeState
     | PathMtuMeasured
     | BondRates
+    | Metrics
     | ProgramRestarted
     | ReportsLost
     | Noted

@@ -18,6 +18,7 @@ from openbond.wire.reports import (
     ConfigRefused,
     ConfigRolledBack,
     LegStateChanged,
+    Metrics,
     NodeState,
     Noted,
     PathMtuMeasured,
@@ -134,6 +135,10 @@ def _bond_rates(report: BondRates, arrival: Arrival) -> None:
     leg_reports.take_rates(report, teller=arrival.teller, at=arrival.at)
 
 
+def _metrics(report: Metrics, arrival: Arrival) -> None:
+    leg_reports.take_newest_rates(report, teller=arrival.teller, at=arrival.at)
+
+
 def _program_restarted(report: ProgramRestarted, arrival: Arrival) -> None:
     text = f"{report.program} was restarted: {report.reason}"
     _note("program_restarted", text, report.count, arrival)
@@ -170,6 +175,7 @@ _TAKERS: dict[type, Callable[..., None]] = {
     NodeState: _node_state,
     PathMtuMeasured: _path_mtu_measured,
     BondRates: _bond_rates,
+    Metrics: _metrics,
     ProgramRestarted: _program_restarted,
     ReportsLost: _reports_lost,
     Noted: _noted,

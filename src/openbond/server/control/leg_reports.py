@@ -13,7 +13,15 @@ from django.db.models import Q
 from openbond.server.bonds.models import Bond, BondReport, Leg, LegReport
 from openbond.server.measurement.rules import Change, Source
 from openbond.server.measurement.services import record_states
-from openbond.wire.reports import BondRates, LegFacts, LegStateChanged, NodeState, PathMtuMeasured
+from openbond.wire.metrics import Columns
+from openbond.wire.reports import (
+    BondRates,
+    LegFacts,
+    LegStateChanged,
+    Metrics,
+    NodeState,
+    PathMtuMeasured,
+)
 from openbond.wire.states import LinkMode, ShownState
 
 from .models import Enrolment
@@ -76,12 +84,26 @@ def take_path_mtu(report: PathMtuMeasured, *, teller: Teller, at: datetime) -> N
 
 def take_rates(report: BondRates, *, teller: Teller, at: datetime) -> None:
     """Store the customer's throughput: told in bytes per second, kept in bit/s."""
-    for bond in Bond.objects.filter(pk=report.bond_id, bonder_id=teller.node_id):
-        rates = {
-            "download_rate": report.download_bps * 8,
-            "upload_rate": report.upload_bps * 8,
-            "reported": at,
-        }
+    down, up = report.download_bps * 8, report.upload_bps * 8
+    _store_rates(report.bond_id, down=down, up=up, teller=teller, at=at)
+
+
+def take_newest_rates(report: Metrics, *, teller: Teller, at: datetime) -> None:
+    """Store the customer's throughput as the newest sample has it (behaviour 4.7)."""
+    for bond in report.bonds:
+        down, up = _newest(bond.series, "down"), _newest(bond.series, "up")
+        if down is not None and up is not None:
+            _store_rates(bond.bond_id, down=down, up=up, teller=teller, at=at)
+
+
+def _newest(series: Columns, name: str) -> int | None:
+    column = series.get(name)
+    return column[-1] if column else None
+
+
+def _store_rates(bond_id: int, *, down: int, up: int, teller: Teller, at: datetime) -> None:
+    for bond in Bond.objects.filter(pk=bond_id, bonder_id=teller.node_id):
+        rates = {"download_rate": down, "upload_rate": up, "reported": at}
         BondReport.objects.update_or_create(bond=bond, defaults=rates)
 
 
