@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openbond.tunnel.counters import LEG_COUNTERS
 from openbond.tunnel.events import InnerMtuChanged, LegStateChanged
 from openbond.tunnel.packets import flow_of
 from openbond.tunnel.settings import Distribution, Role, Security
@@ -111,6 +112,21 @@ def test_light_load_stays_on_the_best_leg_and_heavy_load_spills_to_an_unlike_one
         "",
         "spill only, leg 1 is 5.0 times as fast",
     ]
+
+
+def test_both_ends_count_what_crosses_a_leg_alike() -> None:
+    internet = up({1: Line(100, 0.010)})
+    before = [internet.bonds[end].report().legs[0].counters for end in (SITE, FAR)]
+    stream(internet, SITE, mbps=50, seconds=1.0)
+    internet.run(2.0)
+    after = [internet.bonds[end].report().legs[0].counters for end in (SITE, FAR)]
+
+    sent = after[0]["sent_octets"] - before[0]["sent_octets"]
+    received = after[1]["received_octets"] - before[1]["received_octets"]
+    assert set(after[0]) >= set(LEG_COUNTERS)
+    assert received == pytest.approx(sent, rel=0.01)
+    trips = after[0]["rtts"] - before[0]["rtts"]
+    assert (after[0]["rtt_us"] - before[0]["rtt_us"]) / trips == pytest.approx(20_000, rel=0.25)
 
 
 def test_a_lossy_leg_takes_nothing_of_a_flow_that_runs_on_a_good_one() -> None:

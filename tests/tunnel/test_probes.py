@@ -60,6 +60,20 @@ def test_the_interval_is_twice_the_rtt_within_its_bounds(rtt: float, interval: f
     assert leg.jitter == pytest.approx(0.0, abs=0.01)
 
 
+def test_mean_and_deviation_of_any_stretch_of_time_can_be_told() -> None:
+    leg = prober()
+    drive(leg, 0.010, start=0.0, seconds=5)
+    before = leg.rtts, leg.rtt_sum, leg.rtt_square_sum
+
+    drive(leg, 0.030, start=5.1, seconds=5)
+
+    after = leg.rtts, leg.rtt_sum, leg.rtt_square_sum
+    count, total, squares = (new - old for new, old in zip(after, before, strict=True))
+    assert count > 10
+    assert total / count == pytest.approx(0.030)
+    assert squares / count - (total / count) ** 2 == pytest.approx(0.0, abs=1e-12)
+
+
 @pytest.mark.parametrize(("pace", "interval"), [(Pace.TESTING, 0.5), (Pace.SLOW, 1.0)])
 def test_the_pace_rules_over_the_timing(pace: Pace, interval: float) -> None:
     for timing in (AUTOMATIC, FIXED):

@@ -334,6 +334,7 @@ class Bond:
 
     def _leg_report(self, leg_id: int) -> LegReport:
         end, queue, inbound = self._legs.ends[leg_id], self._queues[leg_id], self._inbounds[leg_id]
+        prober = end.dialogue.prober
         return LegReport(
             leg_id=leg_id,
             state=end.shown,
@@ -349,11 +350,14 @@ class Bond:
                 "sent_datagrams": queue.datagrams,
                 "sent_octets": queue.octets,
                 "received_datagrams": inbound.datagrams,
-                "received_octets": inbound.octets,
+                "received_octets": inbound.octets + OUTER_IPV4 * inbound.datagrams,
                 "repaired": queue.repaired,
                 "late": self._order.late[leg_id],
                 "handshakes": end.session.handshakes,
                 "roamings": end.roamings,
+                "rtts": prober.rtts,
+                "rtt_us": round(prober.rtt_sum * 1e6),
+                "rtt_squares": round(prober.rtt_square_sum * 1e9),
                 **{DROPPED + why: count for why, count in inbound.drops.items()},
             },
         )

@@ -14,6 +14,9 @@ LEG_COUNTERS = (
     "late",  # packets that came over this leg after their hold had ended
     "handshakes",
     "roamings",
+    "rtts",  # round trips measured
+    "rtt_us",  # their sum
+    "rtt_squares",  # the sum of their squares, in units of 1e-9 s²
 )
 BOND_COUNTERS = (
     "inner_sent_octets",

@@ -131,10 +131,16 @@ class _InFlight:
 
 
 class Prober:
-    """Read by others: `smoothed_rtt` (None before the first echo), `jitter`, `last_echo_at`."""
+    """Read by others: `smoothed_rtt` (None before the first echo), `jitter`, `last_echo_at`.
+
+    `rtts`, `rtt_sum`, `rtt_square_sum`: of all round trips, so that whoever takes differences knows
+    mean and deviation of any stretch of time.
+    """
 
     def __init__(self, timing: Timing, *, now: float) -> None:
         self.smoothed_rtt: float | None = None
+        self.rtts = 0
+        self.rtt_sum = self.rtt_square_sum = 0.0
         self.last_rtt = 0.0
         self.jitter = 0.0
         self.last_echo_at = -inf
@@ -268,6 +274,9 @@ class Prober:
 
     def _update_rtt(self, rtt: float) -> None:
         self.last_rtt = rtt
+        self.rtts += 1
+        self.rtt_sum += rtt
+        self.rtt_square_sum += rtt * rtt
         old = self.smoothed_rtt
         if old is None:
             self.smoothed_rtt, self.jitter = rtt, rtt / 2
