@@ -1,7 +1,6 @@
 """What the node tells of itself: pure arithmetic over what daemons and leases say."""
 
 from openbond.node.agent.door import StatusAnswer as NodeStatus
-from openbond.node.agent.rates import Reading, rates_between, reading_of
 from openbond.node.agent.readiness import obstacles
 from openbond.node.agent.states import leg_facts
 from openbond.node.agent.watching import risen
@@ -18,15 +17,8 @@ MACHINE = Machine("/key", "/hook", "/leases", ("tunnel",))
 LEASE = Lease(ip="198.51.100.7", prefix=24, obtained=1000, seconds=600, server="198.51.100.1")
 
 
-def status(*legs: LegStatus, sent: int = 0, received: int = 0, started: int = 1) -> StatusAnswer:
-    return StatusAnswer(
-        bond_id=7,
-        pid=1,
-        started_at_ms=started,
-        inner_mtu=1400,
-        legs=list(legs),
-        counters={"inner_sent_octets": sent, "inner_received_octets": received},
-    )
+def status(*legs: LegStatus) -> StatusAnswer:
+    return StatusAnswer(bond_id=7, pid=1, started_at_ms=1, inner_mtu=1400, legs=list(legs))
 
 
 def leg_status(leg_id: int, state: ShownState) -> LegStatus:
@@ -67,25 +59,6 @@ def test_an_aggregators_legs_have_no_addresses() -> None:
     (leg,) = leg_facts(content, {7: status(leg_status(21, ShownState.UP))}, Facts(MACHINE))
 
     assert (leg.state, leg.ip, leg.gateway) == ("up", None, None)
-
-
-# ------------------------------------------------------------------------------------------ rates
-
-
-def test_rates_are_bytes_per_second_between_two_readings() -> None:
-    before = reading_of(status(sent=1000, received=5000), 10.0)
-    after = reading_of(status(sent=3000, received=25_000), 20.0)
-
-    assert rates_between(before, after) == (2000, 200)
-
-
-def test_over_a_restart_of_the_daemon_there_is_no_rate() -> None:
-    before = reading_of(status(sent=1000, started=1), 10.0)
-    after = reading_of(status(sent=10, started=2), 20.0)
-
-    assert rates_between(before, after) is None
-    assert rates_between(None, after) is None
-    assert rates_between(after, Reading(2, 10, 0, 20.0)) is None
 
 
 # -------------------------------------------------------------------------------------- readiness

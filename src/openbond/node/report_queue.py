@@ -7,22 +7,28 @@ rise by one for ever: the first line names the next one.
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from openbond.wire.reports import BondRates, NodeState, Report, ReportsLost
+from openbond.wire.reports import BondRates, Metrics, NodeState, Report, ReportsLost
 
 from . import store
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_AGE_MS = 7 * 24 * 3600 * 1000
 BATCH = 500
+# A request's body, but for one report that is larger; the server takes 8 MB.
+BATCH_BYTES = 2 * 1024 * 1024
 # Repeated measurements: they go before changes of state when room is short.
-METRICS = (BondRates, NodeState)
+METRICS = (BondRates, Metrics, NodeState)
+# How much of them a full disk is given: nothing, if the trouble is over.
+SHARES_GIVEN_UP = (0.0, 0.1, 0.5, 1.0)
 
 _decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 MakeReport: TypeAlias = Callable[[int], Report]
@@ -54,6 +60,8 @@ class ReportQueue:
         self._waiting: deque[Waiting] = deque()
         self._next = 1
         self._dead = 0
+        # Of reports in memory that the disk refused; what it holds of them may be torn.
+        self._is_behind = False
         self._load()
 
     def __len__(self) -> int:
@@ -62,18 +70,29 @@ class ReportQueue:
     def add(self, make: MakeReport, *, now_ms: int) -> Report:
         """Number a report, put it on disk, and make room if there is too little.
 
-        Raises OSError when the disk refuses.
+        Where the disk has no room, the oldest metrics give way, counted. Raises OSError when it
+        takes nothing at all; the report waits in memory then.
         """
         report = make(self._next)
-        self._append(report)
-        lost = self._too_old(now_ms) + self._too_many()
-        if lost:
-            self._count_loss(lost, now_ms)
+        try:
+            self._append(report)
+            lost = self._too_old(now_ms) + self._too_many()
+            if lost:
+                self._count_loss(lost, now_ms)
+        except OSError:
+            self._give_way(now_ms)
         return report
 
     def batch(self) -> list[Report]:
         """Return the oldest reports that wait, as many as one exchange shall carry."""
-        return [self._waiting[index].report for index in range(min(BATCH, len(self._waiting)))]
+        found: list[Report] = []
+        size = 0
+        for waiting in islice(self._waiting, BATCH):
+            size += waiting.size
+            if found and size > BATCH_BYTES:
+                break
+            found.append(waiting.report)
+        return found
 
     def taken(self, number: int) -> None:
         """Forget what the server has: all reports up to this number."""
@@ -81,7 +100,9 @@ class ReportQueue:
             self._waiting.popleft()
             self._dead += 1
         if self._dead > max(100, len(self._waiting)):
-            self._rewrite()
+            # Without room for it, what was taken is sent again after a restart, and known there.
+            with suppress(OSError):
+                self._rewrite()
 
     # -------------------------------------------------------------------------------- the limits
 
@@ -110,33 +131,59 @@ class ReportQueue:
             self._dead += lost
         return lost
 
+    def _give_way(self, now_ms: int) -> None:
+        """Write the queue without as many of the oldest metrics as the disk has no room for.
+
+        Raises OSError when it has none even for the rest; then all goes on waiting in memory.
+        """
+        self._is_behind = True
+        everything, number = list(self._waiting), self._next
+        metrics = [waiting.report.number for waiting in everything if waiting.is_metric]
+        for share in SHARES_GIVEN_UP:
+            gone = set(metrics[: round(len(metrics) * share)])
+            lost = self._keep([w for w in everything if w.report.number not in gone])
+            try:
+                self._count_loss(lost, now_ms) if lost else self._rewrite()
+            except OSError as refused:
+                trouble = refused
+                self._waiting, self._next = deque(everything), number
+            else:
+                return
+        raise trouble
+
     def _count_loss(self, lost: int, now_ms: int) -> None:
         for waiting in list(self._waiting):
             if isinstance(waiting.report, ReportsLost):
                 lost += waiting.report.count
                 self._waiting.remove(waiting)
-        self._append(ReportsLost(number=self._next, at_ms=now_ms, count=lost))
+        self._wait(ReportsLost(number=self._next, at_ms=now_ms, count=lost))
         self._rewrite()
 
     # ---------------------------------------------------------------------------------- the file
 
     def _append(self, report: Report) -> None:
-        line = msgspec.json.encode(report) + b"\n"
-        is_new = not self._path.exists()
-        if is_new:
+        line = self._wait(report)
+        if self._is_behind or not self._path.exists():
             self._rewrite()
+            return
         with self._path.open("ab") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
+
+    def _wait(self, report: Report) -> bytes:
+        """Let a report wait in memory; return its line."""
+        line = msgspec.json.encode(report) + b"\n"
         self._waiting.append(Waiting(report, len(line)))
         self._next = report.number + 1
+        return line
 
     def _rewrite(self) -> None:
         lines = [msgspec.json.encode(Header(next_number=self._next))]
         lines += [msgspec.json.encode(waiting.report) for waiting in self._waiting]
         store.write(self._path, b"\n".join(lines) + b"\n", mode=store.PRIVATE)
         self._dead = 0
+        self._is_behind = False
 
     def _load(self) -> None:
         content = store.read(self._path)

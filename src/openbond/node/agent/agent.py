@@ -19,6 +19,7 @@ from openbond.node.configs import ConfigStore
 from openbond.node.errors import NodeError
 from openbond.node.identity import Identity, renewal_is_due
 from openbond.node.linux.dhcp import read_leases
+from openbond.node.linux.health import read_health
 from openbond.node.linux.host import LinuxHost
 from openbond.node.linux.lines import read_lines
 from openbond.node.linux.monitor import KernelMonitor
@@ -40,6 +41,7 @@ from .known import Known
 from .legs import LegEvents
 from .lifecycle import Lifecycle
 from .management import Management
+from .measuring import Measuring, Sources
 from .noting import Noting
 from .polling import Poller
 from .readiness import obstacles
@@ -92,6 +94,15 @@ class Agent:
         self._telling = Telling(
             self._known, self._keeper, self._daemons, self._reporter, paths.modems
         )
+        self._measuring = Measuring(
+            Sources(
+                content=lambda: self._keeper.content,
+                statuses=self._daemons.statuses,
+                state_changes=lambda: self._legs.state_changes,
+                health=lambda: read_health(paths.state),
+            ),
+            self._reporter,
+        )
         self._lifecycle = Lifecycle(
             ConfigStore(paths),
             Verifier(identity.node_id, identity.authorities),
@@ -129,7 +140,7 @@ class Agent:
                 "notes": self._noting.run,
                 "duplicates": self._duplicates.run,
                 "states": self._telling.tell_states,
-                "rates": self._telling.tell_rates,
+                "measure": self._measuring.run,
                 "renew": self._renew,
                 "checks": self._checks.run,
             }.items()

@@ -1,5 +1,6 @@
 """Takes in what the tunnel daemons say: reports it, wakes whoever must act (§3.3, §3.7)."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from openbond.node import clock, daemon_messages
@@ -32,6 +33,7 @@ class LegEvents:
         self._leg_lost = leg_lost
         self._leg_back = leg_back
         self.warnings: dict[tuple[int, str], str] = {}
+        self.state_changes: Counter[tuple[int, int]] = Counter()  # by bond and leg, in our life
 
     def on_status(self, bond_id: int, status: StatusAnswer) -> None:
         """Take a daemon's whole word, at the first contact."""
@@ -52,6 +54,7 @@ class LegEvents:
 
     def _on_leg_state(self, bond_id: int, event: daemon_messages.LegStateMoved) -> None:
         self._tunnels.set_leg(bond_id, event.leg_id, event.new, now=clock.monotonic())
+        self.state_changes[bond_id, event.leg_id] += 1
         self._reporter.add(
             lambda number: LegStateChanged(
                 number=number,

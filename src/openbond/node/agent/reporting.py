@@ -29,6 +29,7 @@ class Reporter:
         self._queue = queue
         self._wanted = asyncio.Event()
         self._sent = asyncio.Event()
+        self._is_unstored = False
         self.retry = Retry()
         # The last exchange that succeeded: when it ended, and when it began.
         self.last_exchange: float | None = None
@@ -46,7 +47,13 @@ class Reporter:
             self._queue.add(make, now_ms=clock.wall_ms())
         except OSError as error:
             # A full disk must not end the agent: packets matter more than reports.
-            log.error("a report cannot be stored", why=str(error))
+            if not self._is_unstored:
+                log.error("reports wait in memory: the disk does not take them", why=str(error))
+            self._is_unstored = True
+        else:
+            if self._is_unstored:
+                log.info("the disk takes reports again")
+            self._is_unstored = False
         self._wanted.set()
 
     def exchange_now(self) -> None:

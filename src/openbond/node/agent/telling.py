@@ -1,25 +1,20 @@
-"""What the node tells the server by the clock: states every 60 s, rates by the config (§3.3)."""
+"""What the node tells the server of its legs by the clock: all states every 60 s (§3.3)."""
 
 import asyncio
 import contextlib
 from pathlib import Path
 
 from openbond.node import clock
-from openbond.node.daemon_messages import StatusAnswer
 from openbond.node.linux.lines import read_modem_facts
-from openbond.wire.config import NodeContent
-from openbond.wire.reports import BondRates, LegFacts, NodeState
-from openbond.wire.states import NodeKind
+from openbond.wire.reports import LegFacts, NodeState
 
 from .daemons import Daemons
 from .keeper import Keeper
 from .known import Known
-from .rates import Reading, rates_between, reading_of
 from .reporting import Reporter
 from .states import leg_facts
 
 STATES_EVERY_S = 60.0
-LEAST_RATES_S = 5.0
 LOOKS_MOST = 5
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -40,7 +35,6 @@ class Telling:
         self._daemons = daemons
         self._reporter = reporter
         self._modems = modems
-        self._readings: dict[int, Reading] = {}
         self._boot_id = _boot_id()
         self._now = asyncio.Event()
 
@@ -92,38 +86,6 @@ class Telling:
         facts = self._known.facts(content, now=clock.monotonic())
         modems = read_modem_facts(self._modems)
         return leg_facts(content, await self._daemons.statuses(), facts, modems)
-
-    async def tell_rates(self) -> None:
-        """Report a bonder's rates for ever, as often as its config says."""
-        while True:
-            content = self._keeper.content
-            interval = content.metric_collection_interval_ms / 1000 if content else 0.0
-            await asyncio.sleep(max(LEAST_RATES_S, interval))
-            if content is not None and content.kind is NodeKind.BONDER:
-                self._tell_rates(content, await self._daemons.statuses())
-
-    def _tell_rates(self, content: NodeContent, statuses: dict[int, StatusAnswer]) -> None:
-        now = clock.monotonic()
-        for bond in content.bonds:
-            status = statuses.get(bond.id)
-            if status is None:
-                continue
-            before, after = self._readings.get(bond.id), reading_of(status, now)
-            self._readings[bond.id] = after
-            rates = rates_between(before, after)
-            if rates is not None:
-                self._add_rates(bond.id, *rates)
-
-    def _add_rates(self, bond_id: int, download: int, upload: int) -> None:
-        self._reporter.add(
-            lambda number: BondRates(
-                number=number,
-                at_ms=clock.wall_ms(),
-                bond_id=bond_id,
-                download_bps=download,
-                upload_bps=upload,
-            )
-        )
 
 
 def _boot_id() -> str:
