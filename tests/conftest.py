@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from django.conf import settings
 
-from tests.databases import database_for_tests, use
+from tests.databases import databases_for_tests, use
 from tests.replay import replayed
 from tests.world import World, create_world
 
@@ -29,7 +29,7 @@ def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    use(database_for_tests(directory=tmp_path_factory.mktemp("database"), worker=worker))
+    use(databases_for_tests(directory=tmp_path_factory.mktemp("database"), worker=worker))
 
 
 @pytest.fixture

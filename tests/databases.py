@@ -16,29 +16,45 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from openbond.server.project.databases import postgresql_settings, sqlite_settings
+from openbond.server.project.databases import (
+    postgresql_settings,
+    sqlite_settings,
+    telemetry_settings,
+)
+from openbond.server.telemetry import ALIAS as TELEMETRY
 
 CHOICE = os.environ.get("OPENBOND_TEST_DATABASE", "sqlite")
 URL = os.environ.get("OPENBOND_TEST_DATABASE_URL", "")
 
 
-def database_for_tests(*, directory: Path, worker: str) -> dict[str, Any]:
-    """Return the settings of the database of one process of the test run."""
+def databases_for_tests(*, directory: Path, worker: str) -> dict[str, dict[str, Any]]:
+    """Return the settings of the databases of one process of the test run."""
     if CHOICE == "sqlite":
         database = sqlite_settings(directory / "unused.sqlite3")
-        return database | {"TEST": {"NAME": str(directory / f"test_{worker}.sqlite3")}}
+        return {
+            alias: database | {"TEST": {"NAME": str(directory / f"test_{worker}_{alias}.sqlite3")}}
+            for alias in ("default", TELEMETRY)
+        }
     if CHOICE != "postgresql":
         raise ValueError(f"OPENBOND_TEST_DATABASE is sqlite or postgresql, not {CHOICE!r}")
-    database = postgresql_settings(URL or _start_postgresql())
-    return database | {"TEST": {"NAME": f"test_openbond_{worker}"}, "CONN_MAX_AGE": 0}
+    url = URL or _start_postgresql()
+    both = {
+        "default": postgresql_settings(url),
+        TELEMETRY: telemetry_settings(url=url, own_url="", state=directory),
+    }
+    return {
+        alias: database | {"TEST": {"NAME": f"test_openbond_{worker}_{alias}"}, "CONN_MAX_AGE": 0}
+        for alias, database in both.items()
+    }
 
 
-def use(database: dict[str, Any]) -> None:
-    """Make Django use `database` from now on, before any connection is opened."""
-    settings.DATABASES = {"default": database}
+def use(databases: dict[str, dict[str, Any]]) -> None:
+    """Make Django use `databases` from now on, before any connection is opened."""
+    settings.DATABASES = databases
     connections.settings = connections.configure_settings(settings.DATABASES)
-    with suppress(AttributeError):
-        del connections["default"]
+    for alias in databases:
+        with suppress(AttributeError):
+            del connections[alias]
 
 
 def _start_postgresql() -> str:

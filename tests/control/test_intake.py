@@ -14,12 +14,10 @@ from openbond.server.control.outbox import publish_changes
 from openbond.server.measurement.models import LegChange
 from openbond.server.measurement.selectors import state_history
 from openbond.server.system.actors import SERVER
-from openbond.wire.metrics import BondMetrics, Columns
 from openbond.wire.reports import (
     BondRates,
     LegFacts,
     LegStateChanged,
-    Metrics,
     NodeState,
     Noted,
     PathMtuMeasured,
@@ -215,24 +213,6 @@ def test_rates_come_in_bytes_and_are_kept_in_bits(fleet: Fleet, bonder: Machine)
 
     report = BondReport.objects.get(pk=fleet.bond.pk)
     assert (report.download_rate, report.upload_rate) == (8_000_000, 1_000)
-
-
-def test_the_rates_of_a_bond_are_those_of_the_newest_sample(fleet: Fleet, bonder: Machine) -> None:
-    newest = fleet.ms(fleet.now)
-    series: Columns = {"down": [1_000, 8_000_000], "up": [500]}
-    metrics = Metrics(
-        number=1,
-        at_ms=newest,
-        interval_ms=10_000,
-        times_ms=[newest - 10_000, newest],
-        bonds=[BondMetrics(bond_id=fleet.bond.pk, series=series)],
-    )
-
-    fleet.report(bonder, metrics)
-
-    report = BondReport.objects.get(pk=fleet.bond.pk)
-    assert (report.download_rate, report.upload_rate) == (8_000_000, 500)
-    assert report.reported == fleet.now
 
 
 def test_a_restarted_program_is_remembered(fleet: Fleet, bonder: Machine) -> None:

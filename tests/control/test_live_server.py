@@ -328,10 +328,14 @@ def test_killed_at_any_time_it_comes_back_to_what_it_knew(tmp_path: Path, server
     first = poll(live, machine)
 
     live.kill()
+    (live.state / "telemetry.sqlite3").write_bytes(b"no database any more " * 4096)
     live.start()
     again = poll(live, machine)
     printed = live.output()
 
+    # Losing what nodes measured loses charts only (behaviour 4.7).
+    assert (live.state / "telemetry.sqlite3.unusable").exists()
+    assert (live.state / "telemetry.sqlite3").read_bytes().startswith(b"SQLite format 3")
     assert first.envelope
     assert again.envelope
     assert again.envelope.revision == first.envelope.revision

@@ -18,6 +18,7 @@ from openbond.server.project.databases import (
     database_settings,
     postgresql_settings,
     sqlite_settings,
+    telemetry_settings,
 )
 
 only_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
@@ -68,6 +69,25 @@ def test_another_url_is_refused_without_showing_its_password(url: str) -> None:
         postgresql_settings(url)
 
     assert "secret" not in str(refusal.value)
+
+
+def test_what_nodes_measure_has_a_file_or_a_schema_of_its_own(tmp_path: Path) -> None:
+    ours, other = "postgresql://h/ob", "postgresql://far/metrics"
+
+    file = telemetry_settings(url="", own_url="", state=tmp_path)
+    schema = telemetry_settings(url=ours, own_url="", state=tmp_path)
+    elsewhere = telemetry_settings(url="", own_url=other, state=tmp_path)
+
+    assert file["NAME"] == str(tmp_path / "telemetry.sqlite3")
+    assert (schema["NAME"], schema["HOST"]) == ("ob", "h")
+    assert (elsewhere["NAME"], elsewhere["HOST"]) == ("metrics", "far")
+    assert "search_path=telemetry" in schema["OPTIONS"]["options"]
+    assert "lock_timeout" in schema["OPTIONS"]["options"]
+
+
+def test_a_wrong_url_of_what_nodes_measure_names_its_variable(tmp_path: Path) -> None:
+    with pytest.raises(BadDatabaseUrl, match="OPENBOND_TELEMETRY_URL must read"):
+        telemetry_settings(url="postgresql://h/ob", own_url="mysql://h/ob", state=tmp_path)
 
 
 @only_sqlite

@@ -9,19 +9,22 @@ from typing import Annotated
 
 import typer
 from django.core.management import call_command
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.loader import MigrationLoader
 
 from openbond.server.control.authority import Authority
 from openbond.server.control.clock import server_time
 from openbond.server.control.state_files import StateDirectory, StateError
 from openbond.server.project.state import SECRETS_DIRECTORY, create_secrets, read_secrets
+from openbond.server.telemetry import ALIAS as TELEMETRY
+from openbond.server.telemetry.database import is_whole_file, set_aside
 
 from .passwords import given_password
 from .state import StateOption, awake, chosen_state, explained, use_state, wake_django
 
 DEFAULT_PORT = 8443
 BACKLOG = 2048
+DATABASES = (DEFAULT_DB_ALIAS, TELEMETRY)
 
 
 def start(
@@ -63,7 +66,7 @@ def start(
 def check(state: StateOption = None) -> None:
     """Check settings and database without starting anything."""
     with awake(state):
-        call_command("check", databases=["default"], deploy=False)
+        call_command("check", databases=list(DATABASES), deploy=False)
 
 
 def _make_keys(directory: StateDirectory) -> bool:
@@ -80,22 +83,37 @@ def _make_keys(directory: StateDirectory) -> bool:
 
 
 def _bring_up_to_date() -> None:
-    _refuse_newer_database()
+    newer = _newer_migration(DEFAULT_DB_ALIAS)
+    if newer:
+        raise StateError(
+            f"The database is of a newer openbond (it knows {newer}). Install that version again, "
+            "or restore a backup made with this one."
+        )
     call_command("migrate", verbosity=0, interactive=False)
-    call_command("check", databases=["default"], stdout=_Silent())
+    _bring_telemetry_up_to_date()
+    call_command("check", databases=list(DATABASES), stdout=_Silent())
 
 
-def _refuse_newer_database() -> None:
-    loader = MigrationLoader(connection, ignore_no_migrations=True)
+def _bring_telemetry_up_to_date() -> None:
+    """Make or upgrade the database of charts; a file that cannot be used gives way to a new one."""
+    if not is_whole_file():
+        set_aside(why="it is damaged")
+    newer = _newer_migration(TELEMETRY)
+    if newer and set_aside(why=f"it is of a newer openbond, and knows {newer}") is None:
+        raise StateError(
+            f"The schema {TELEMETRY} is of a newer openbond (it knows {newer}). Install that "
+            "version again, or drop the schema: it holds charts only."
+        )
+    call_command("migrate", database=TELEMETRY, verbosity=0, interactive=False)
+
+
+def _newer_migration(alias: str) -> str:
+    """Return the name of a migration that the database has and we do not; "" when there is none."""
+    loader = MigrationLoader(connections[alias], ignore_no_migrations=True)
     ours = loader.migrated_apps
     unknown = {key for key in loader.applied_migrations or {} if key[0] in ours}
     newer = sorted(unknown - set(loader.disk_migrations or {}))
-    if newer:
-        label, name = newer[0]
-        raise StateError(
-            f"The database is of a newer openbond (it knows {label} {name}). Install that version "
-            "again, or restore a backup made with this one."
-        )
+    return " ".join(newer[0]) if newer else ""
 
 
 def _install(

@@ -7,7 +7,7 @@ from functools import partial
 from threading import Barrier
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection, connections
+from django.db import close_old_connections, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def close_with_connections(pool: ThreadPoolExecutor, threads: int) -> None:
 
 def _with_connection(work: Callable[[], T]) -> T:
     # A database file does not go away between two pieces of work; a connection over a network may.
-    if connection.vendor != "sqlite":
+    if any(opened.vendor != "sqlite" for opened in connections.all(initialized_only=True)):
         close_old_connections()
     try:
         return work()

@@ -27,12 +27,12 @@ from openbond.wire.reports import (
     ReportsLost,
 )
 
-from . import leg_reports
+from . import leg_reports, metric_reports
 from .leg_reports import EPOCH, Teller
 from .models import Enrolment, NodeEvent, PublishedConfig
 from .publish import move_updates
 from .refusals import superseded
-from .signed_requests import Numbered, SignedRequest, authenticate
+from .signed_requests import Numbered, SignedRequest, signer_of, take_number
 from .update_states import Event, offered_again_at
 
 log = structlog.get_logger(__name__)
@@ -49,16 +49,27 @@ class Arrival:
     now: datetime
 
 
-@transaction.atomic
 def take_reports(*, request: SignedRequest, told: ReportRequest, now: datetime) -> ReportAnswer:
     """Store the reports that are new, and say up to which number all is stored.
 
     Raises ChannelRefusal.
     """
-    enrolment = authenticate(request, exchange=Numbered.REPORT, now=now)
+    enrolment = signer_of(request, now=now)
     if enrolment.ended is not None:
         raise superseded()
+    metrics = [report for report in told.reports if isinstance(report, Metrics)]
+    if metrics:
+        # First: what is stored there and not yet answered is known again when it comes again.
+        metric_reports.intake.store(metrics, teller=enrolment, sent_at_ms=told.sent_at_ms, now=now)
+    return _take(enrolment, request.number, told, now)
+
+
+@transaction.atomic
+def _take(enrolment: Enrolment, number: int, told: ReportRequest, now: datetime) -> ReportAnswer:
+    take_number(enrolment, number, Numbered.REPORT)
     enrolment = Enrolment.objects.select_for_update().get(pk=enrolment.pk)
+    if enrolment.ended is not None:
+        raise superseded()
     timeout = timedelta(seconds=current_settings().node_status_timeout)
     ahead = clock_ahead(told.sent_at_ms, now=now)
     for report in sorted(told.reports, key=lambda report: report.number):

@@ -84,16 +84,19 @@ def take_path_mtu(report: PathMtuMeasured, *, teller: Teller, at: datetime) -> N
 
 def take_rates(report: BondRates, *, teller: Teller, at: datetime) -> None:
     """Store the customer's throughput: told in bytes per second, kept in bit/s."""
-    down, up = report.download_bps * 8, report.upload_bps * 8
-    _store_rates(report.bond_id, down=down, up=up, teller=teller, at=at)
+    rates = {report.bond_id: (report.download_bps * 8, report.upload_bps * 8)}
+    _store_rates(rates, teller=teller, at=at)
 
 
 def take_newest_rates(report: Metrics, *, teller: Teller, at: datetime) -> None:
     """Store the customer's throughput as the newest sample has it (behaviour 4.7)."""
-    for bond in report.bonds:
-        down, up = _newest(bond.series, "down"), _newest(bond.series, "up")
-        if down is not None and up is not None:
-            _store_rates(bond.bond_id, down=down, up=up, teller=teller, at=at)
+    rates = {
+        bond.bond_id: (down, up)
+        for bond in report.bonds
+        if (down := _newest(bond.series, "down")) is not None
+        and (up := _newest(bond.series, "up")) is not None
+    }
+    _store_rates(rates, teller=teller, at=at)
 
 
 def _newest(series: Columns, name: str) -> int | None:
@@ -101,10 +104,13 @@ def _newest(series: Columns, name: str) -> int | None:
     return column[-1] if column else None
 
 
-def _store_rates(bond_id: int, *, down: int, up: int, teller: Teller, at: datetime) -> None:
-    for bond in Bond.objects.filter(pk=bond_id, bonder_id=teller.node_id):
-        rates = {"download_rate": down, "upload_rate": up, "reported": at}
-        BondReport.objects.update_or_create(bond=bond, defaults=rates)
+def _store_rates(rates: Mapping[int, tuple[int, int]], *, teller: Teller, at: datetime) -> None:
+    """Store down and up, bit/s, of those bonds whose bonder tells."""
+    own = Bond.objects.filter(pk__in=list(rates), bonder_id=teller.node_id)
+    for bond_id in own.values_list("pk", flat=True):
+        down, up = rates[bond_id]
+        told = {"download_rate": down, "upload_rate": up, "reported": at}
+        BondReport.objects.update_or_create(bond_id=bond_id, defaults=told)
 
 
 _WAYS = {Source.BONDER: "up", Source.AGGREGATOR: "down"}

@@ -19,6 +19,7 @@ from openbond.server.system.alerts import raise_alert
 from openbond.server.system.mail import MAIL_QUEUE
 from openbond.server.system.selectors import current_settings
 
+from . import metric_reports
 from .models import PeriodicRun
 from .schedule import Every, Nightly, Schedule, is_due
 from .upkeep import back_up, compare_configs, expire_certificates, purge, watch_backups
@@ -37,6 +38,8 @@ JOBS = (
     Job("expire certificates", Every(timedelta(minutes=1)), expire_certificates),
     Job("watch alarms", Every(timedelta(seconds=10)), watch_alarms),
     Job("purge", Every(timedelta(hours=1)), purge),
+    Job("roll up metrics", Every(timedelta(seconds=10)), metric_reports.roll_up),
+    Job("forget metrics", Every(timedelta(minutes=1)), metric_reports.forget),
     Job("back up", Nightly(time(2, 0)), back_up),
     Job("watch backups", Every(timedelta(hours=1)), watch_backups),
     Job("compare configs", Nightly(time(3, 30)), compare_configs),

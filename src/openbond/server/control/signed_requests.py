@@ -65,6 +65,16 @@ def authenticate(request: SignedRequest, *, exchange: Numbered, now: datetime) -
 
     An older machine of the node is returned too: its `ended` tells. Raises ChannelRefusal.
     """
+    enrolment = signer_of(request, now=now)
+    take_number(enrolment, request.number, exchange)
+    return enrolment
+
+
+def signer_of(request: SignedRequest, *, now: datetime) -> Enrolment:
+    """Return the enrolment whose machine signed; its number is still to be taken.
+
+    Raises ChannelRefusal.
+    """
     known = Enrolment.objects.filter(node_id=request.node_id).order_by("-id")
     enrolment = _signer(request, known[:ENROLMENTS_KNOWN])
     if enrolment.end_reason == EndReason.EXPIRED or _lapsed(enrolment, now):
@@ -73,8 +83,22 @@ def authenticate(request: SignedRequest, *, exchange: Numbered, now: datetime) -
             f"The node's certificate expired on {enrolment.expires:%Y-%m-%d}. Enrol again with "
             "the node key.",
         )
-    _take_number(enrolment, request.number, exchange)
     return enrolment
+
+
+def take_number(enrolment: Enrolment, number: int, exchange: Numbered) -> None:
+    """Take a request's number, once and for good. Raises ChannelRefusal."""
+    # One statement decides, so that of two equal requests at once one is refused.
+    lower = Enrolment.objects.filter(pk=enrolment.pk, **{f"{exchange}__lt": number})
+    if lower.update(**{exchange: number}):
+        return
+    highest = Enrolment.objects.values_list(exchange, flat=True).get(pk=enrolment.pk)
+    raise ChannelRefusal(
+        ErrorCode.REPLAYED_NUMBER,
+        f"Request number {number} is not above {highest}, the highest seen: a recorded request, "
+        "or a node that was set back.",
+        number=highest,
+    )
 
 
 def _lapsed(enrolment: Enrolment, now: datetime) -> bool:
@@ -106,20 +130,6 @@ def _has_signed(enrolment: Enrolment, request: SignedRequest) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def _take_number(enrolment: Enrolment, number: int, exchange: Numbered) -> None:
-    # One statement decides, so that of two equal requests at once one is refused.
-    lower = Enrolment.objects.filter(pk=enrolment.pk, **{f"{exchange}__lt": number})
-    if lower.update(**{exchange: number}):
-        return
-    highest = Enrolment.objects.values_list(exchange, flat=True).get(pk=enrolment.pk)
-    raise ChannelRefusal(
-        ErrorCode.REPLAYED_NUMBER,
-        f"Request number {number} is not above {highest}, the highest seen: a recorded request, "
-        "or a node that was set back.",
-        number=highest,
-    )
 
 
 def _number(headers: Mapping[str, str], name: str) -> int:

@@ -20,8 +20,12 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 
 
+# In PostgreSQL what nodes measure has a schema of its own, in the same database or another.
+TELEMETRY_SCHEMA = "telemetry"
+
+
 class BadDatabaseUrl(ValueError):
-    """OPENBOND_DATABASE_URL cannot be understood; the message says what is expected."""
+    """A database's URL cannot be understood; the message says what is expected."""
 
 
 def database_settings(*, url: str, state: Path) -> dict[str, Any]:
@@ -34,6 +38,20 @@ def database_settings(*, url: str, state: Path) -> dict[str, Any]:
     return postgresql_settings(url)
 
 
+def telemetry_settings(*, url: str, own_url: str, state: Path) -> dict[str, Any]:
+    """Return Django's settings of the database of what nodes measure.
+
+    A file in the state directory; or, where the server's own database is a PostgreSQL, a schema in
+    it; or a schema in the PostgreSQL of `own_url`. Raises BadDatabaseUrl.
+    """
+    if not (own_url or url):
+        return sqlite_settings(state / "telemetry.sqlite3")
+    variable = "OPENBOND_TELEMETRY_URL" if own_url else "OPENBOND_DATABASE_URL"
+    database = postgresql_settings(own_url or url, variable=variable)
+    options = f"{database['OPTIONS']['options']} -c search_path={TELEMETRY_SCHEMA}"
+    return database | {"OPTIONS": database["OPTIONS"] | {"options": options}}
+
+
 def sqlite_settings(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
@@ -44,14 +62,17 @@ def sqlite_settings(path: Path) -> dict[str, Any]:
     }
 
 
-def postgresql_settings(url: str) -> dict[str, Any]:
-    """Read postgresql://user:password@host:port/name?option=value. Raises BadDatabaseUrl."""
+def postgresql_settings(url: str, *, variable: str = "OPENBOND_DATABASE_URL") -> dict[str, Any]:
+    """Read postgresql://user:password@host:port/name?option=value. Raises BadDatabaseUrl.
+
+    `variable`: where the URL stands, for whoever must mend it.
+    """
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     name = unquote(parts.path.lstrip("/"))
     if parts.scheme not in ("postgresql", "postgres") or not name:
         raise BadDatabaseUrl(
-            "OPENBOND_DATABASE_URL must read postgresql://USER:PASSWORD@HOST:PORT/NAME, "
+            f"{variable} must read postgresql://USER:PASSWORD@HOST:PORT/NAME, "
             f"not {_without_password(url)!r}."
         )
     return {

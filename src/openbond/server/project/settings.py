@@ -2,6 +2,8 @@
 
 OPENBOND_STATE_DIR      the directory the server owns (default /var/lib/openbond)
 OPENBOND_DATABASE_URL   postgresql://…; without it one SQLite file in the state directory
+OPENBOND_TELEMETRY_URL  postgresql://… for what nodes measure; without it a schema in the database
+                        above, or one more SQLite file
 OPENBOND_ALLOWED_HOSTS  host names, comma-separated (default: any)
 OPENBOND_PROXIES        addresses whose X-Forwarded-* headers count, comma-separated
 OPENBOND_PUBLIC_URL     what links in mails begin with (default: https:// and server_hostname)
@@ -11,7 +13,9 @@ OPENBOND_CHECK_SECONDS  for laboratories: check aggregators this often, whatever
 import os
 from pathlib import Path
 
-from .databases import database_settings
+from openbond.server.telemetry import ALIAS as TELEMETRY
+
+from .databases import database_settings, telemetry_settings
 from .state import read_secrets
 
 STATE_DIR = Path(os.environ.get("OPENBOND_STATE_DIR", "/var/lib/openbond"))
@@ -45,12 +49,17 @@ INSTALLED_APPS = [
     "openbond.server.ipam",
     "openbond.server.bonds",
     "openbond.server.measurement",
+    "openbond.server.telemetry",
     "openbond.server.control",
 ]
 
+_url = os.environ.get("OPENBOND_DATABASE_URL", "")
+_own_url = os.environ.get("OPENBOND_TELEMETRY_URL", "")
 DATABASES = {
-    "default": database_settings(url=os.environ.get("OPENBOND_DATABASE_URL", ""), state=STATE_DIR)
+    "default": database_settings(url=_url, state=STATE_DIR),
+    TELEMETRY: telemetry_settings(url=_url, own_url=_own_url, state=STATE_DIR),
 }
+DATABASE_ROUTERS = ["openbond.server.project.routers.TelemetryRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "spaces.User"

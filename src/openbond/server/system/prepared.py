@@ -10,9 +10,18 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Expression, F, Field, Func, QuerySet, TextField
+from django.db.models import (
+    BooleanField,
+    Expression,
+    F,
+    Field,
+    Func,
+    QuerySet,
+    TextField,
+)
+from django.db.models.expressions import BaseExpression
 from django.db.models.sql.compiler import SQLCompiler
 
 Statement = tuple[str, list[Any]]
@@ -54,17 +63,18 @@ class Prepared:
     """A read of `columns` and named `expressions` of `rows`, whose values are `Given`."""
 
     def __init__(
-        self, rows: Callable[[], QuerySet[Any]], *columns: str, **expressions: Expression
+        self, rows: Callable[[], QuerySet[Any]], *columns: str, **expressions: BaseExpression
     ) -> None:
         self._rows = rows
         self._columns = columns
         self._expressions = expressions
         self._names = (*columns, *expressions)
         self._statements: dict[str, Statement] = {}
+        self._alias = ""
 
     def run(self, **given: object) -> list[dict[str, Any]]:
         """Return the rows as dictionaries. `given`: each value by the name of its `Given`."""
-        connection = connections[DEFAULT_DB_ALIAS]
+        connection = connections[self._alias or self._find_alias()]
         sql, places = self._statement(connection)
         values = [
             place.plain(given[place.name], connection) if isinstance(place, Given) else place
@@ -74,6 +84,10 @@ class Prepared:
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             return [dict(zip(names, row, strict=False)) for row in cursor.fetchall()]
+
+    def _find_alias(self) -> str:
+        self._alias = self._rows().db
+        return self._alias
 
     def _statement(self, connection: BaseDatabaseWrapper) -> Statement:
         # Two threads that write it at once write the same.

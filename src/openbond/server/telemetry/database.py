@@ -1,0 +1,55 @@
+"""The database `telemetry`: its schema in PostgreSQL, and a file that cannot be used any more."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+from django.db import connections
+
+from . import ALIAS
+
+SCHEMA = "telemetry"
+PARTS = ("", "-wal", "-shm")
+
+log = structlog.get_logger(__name__)
+
+
+def make_schema(using: str, **context: object) -> None:
+    """Make the schema in PostgreSQL, unless it is there; called before each migration."""
+    connection = connections[using]
+    if using == ALIAS and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+
+
+def set_aside(*, why: str) -> Path | None:
+    """Rename the SQLite file, so that the server goes on with a fresh one; return its new name.
+
+    None where there is no file. Losing it loses charts only (behaviour 4.7).
+    """
+    connection = connections[ALIAS]
+    if connection.vendor != "sqlite":
+        return None
+    connection.close()
+    file = Path(connection.settings_dict["NAME"])
+    aside = file.with_name(f"{file.name}.unusable")
+    for part in PARTS:
+        old = file.with_name(file.name + part)
+        if old.exists():
+            old.replace(aside.with_name(aside.name + part))
+    log.error("the charts' database was set aside and begins anew", why=why, file=str(aside))
+    return aside
+
+
+def is_whole_file() -> bool:
+    """Report whether the SQLite file, if there is one, is a database that can be read."""
+    connection = connections[ALIAS]
+    if connection.vendor != "sqlite" or not Path(connection.settings_dict["NAME"]).exists():
+        return True
+    try:
+        with closing(sqlite3.connect(connection.settings_dict["NAME"])) as opened:
+            opened.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return True
