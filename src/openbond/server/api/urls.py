@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from . import documents
+from .charts import BondCharts
 from .v3.system import IsoDownload
 
 urlpatterns = [
@@ -10,5 +11,6 @@ urlpatterns = [
     path("api/schema/", documents.schema),
     path("api/docs/", documents.docs),
     path("api/docs/<str:name>", documents.asset),
+    path("api/charts/bonds/<int:bond_id>/", BondCharts.as_view({"get": "retrieve"})),
     path("isos/<str:name>", IsoDownload.as_view({"get": "retrieve"})),
 ]

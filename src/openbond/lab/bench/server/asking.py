@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from openbond.lab.bench.rows import Say
 from openbond.lab.errors import LabError
@@ -27,11 +27,14 @@ class Asking:
         self.authorization = f"Basic {base64.b64encode(f'{login}:{PASSWORD}'.encode()).decode()}"
 
     def get(self, address: str) -> bytes:
-        """Return the body of GET below /api/v3/. Raises LabError unless it is answered 200."""
+        """Return the body of GET at an address, or below /api/v3/ where it begins without a slash.
+
+        Raises LabError unless it is answered 200.
+        """
         path, _, query = address.partition("?")
         environ = {
             "REQUEST_METHOD": "GET",
-            "PATH_INFO": f"/api/v3/{path}",
+            "PATH_INFO": path if path.startswith("/") else f"/api/v3/{path}",
             "QUERY_STRING": query,
             "SERVER_NAME": "bench",
             "SERVER_PORT": "443",
@@ -56,8 +59,8 @@ class Asking:
 
 
 @contextmanager
-def kept() -> Iterator[list[Statement]]:
-    """Keep the statements that run in the block."""
+def kept(alias: str = DEFAULT_DB_ALIAS) -> Iterator[list[Statement]]:
+    """Keep the statements that run in the block on one database."""
     ran: list[Statement] = []
 
     def wrapper(
@@ -66,24 +69,24 @@ def kept() -> Iterator[list[Statement]]:
         ran.append((sql, params))
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(wrapper):
+    with connections[alias].execute_wrapper(wrapper):
         yield ran
 
 
 def raw(statements: list[Statement]) -> list[Statement]:
-    """Return statements as the driver below Django takes them."""
-    if connection.vendor != "sqlite":
+    """Return statements as the driver below Django takes them; both databases have the same."""
+    if connections[DEFAULT_DB_ALIAS].vendor != "sqlite":
         return statements
     return [(sql.replace("%s", "?").replace("%%", "%"), params or ()) for sql, params in statements]
 
 
-def fetch(statements: list[Statement]) -> float:
+def fetch(statements: list[Statement], alias: str = DEFAULT_DB_ALIAS) -> float:
     """Run raw statements on the driver's own connection and fetch all their rows.
 
     Return the seconds that it took.
     """
     start = time.perf_counter()
-    cursor = connection.connection.cursor()
+    cursor = connections[alias].connection.cursor()
     for sql, params in statements:
         cursor.execute(sql, params)
         cursor.fetchall()
