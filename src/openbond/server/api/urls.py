@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from . import documents
 from .charts import BondCharts
+from .prometheus.page import Metrics
 from .v3.system import IsoDownload
 
 urlpatterns = [
@@ -12,5 +13,6 @@ urlpatterns = [
     path("api/docs/", documents.docs),
     path("api/docs/<str:name>", documents.asset),
     path("api/charts/bonds/<int:bond_id>/", BondCharts.as_view({"get": "retrieve"})),
+    path("metrics", Metrics.as_view({"get": "retrieve"})),
     path("isos/<str:name>", IsoDownload.as_view({"get": "retrieve"})),
 ]

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.compat import TaskResultStatus
@@ -43,6 +44,14 @@ def queue_iso_creation(*, by: Actor, now: datetime) -> str:
     row = current_settings()
     record(by=by, action="createisos", row=row, change=Change(), now=now, kind="images")
     return str(queued.id)
+
+
+def task_counts() -> dict[str, int]:
+    """Return how many tasks there are by status; every status is there, be it 0."""
+    counts = DBTaskResult.objects.order_by().values_list("status").annotate(Count("pk"))
+    return {status.lower(): 0 for status in TaskResultStatus.values} | {
+        status.lower(): count for status, count in counts
+    }
 
 
 @task()
