@@ -1,7 +1,7 @@
 """The batch in which samples travel."""
 
 import msgspec
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openbond.wire.metrics import (
@@ -22,6 +22,7 @@ from openbond.wire.reports import Metrics, Report
 columns = st.lists(st.one_of(st.none(), st.integers(-200, 10**10)), min_size=1, max_size=6)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(columns)
 def test_a_column_arrives_as_it_was_measured(column: Column) -> None:
     assert lengthened(shortened(column), len(column)) == column
