@@ -2,7 +2,16 @@
 
 from .alarms import Alarm
 from .states import LegChange, LegWatch
-from .tests import Direction, Protocol, SpeedTest, TestStatus, Tuning, TuningDecision, TuningStatus
+from .tests import (
+    Direction,
+    Protocol,
+    SpeedTest,
+    StoppedBy,
+    TestStatus,
+    Tuning,
+    TuningDecision,
+    TuningStatus,
+)
 
 __all__ = [
     "Alarm",
@@ -11,6 +20,7 @@ __all__ = [
     "LegWatch",
     "Protocol",
     "SpeedTest",
+    "StoppedBy",
     "TestStatus",
     "Tuning",
     "TuningDecision",

@@ -46,6 +46,13 @@ class TuningDecision(models.TextChoices):
     DECLINED = "declined"
 
 
+class StoppedBy(models.TextChoices):
+    """What ended the traffic of a test that finished."""
+
+    LENGTH = "length"
+    BYTES = "bytes"
+
+
 def nothing_yet() -> list[Any]:
     return []
 
@@ -94,6 +101,11 @@ class SpeedTest(Dated):
     """A measurement of a bond, or of one leg. Rates in kbit/s, `length` in seconds.
 
     What was true when it was submitted is kept with it: versions, aggregator, configuration.
+    `idle_seconds`: how long the latency of the idle line is probed before the traffic; what that
+    gave are `idle_latency` and `idle_deviation`, in ms. `bytes_moved`: of outer packets, both ways.
+
+    `ordered`: when its turn came; from then on both nodes are told of it. `ends`: what they told so
+    far, by the name of the end. `port`: on which its traffic runs, at the aggregator.
     """
 
     bond = models.ForeignKey(Bond, models.CASCADE, related_name="speed_tests")
@@ -104,6 +116,7 @@ class SpeedTest(Dated):
     length = models.PositiveIntegerField(default=10)
     rate_limit_kbps = models.PositiveIntegerField(null=True)
     concurrency = models.PositiveSmallIntegerField(default=1)
+    idle_seconds = models.PositiveSmallIntegerField(default=0)
     status = models.CharField(max_length=10, choices=TestStatus, default=TestStatus.QUEUED)
     description = models.CharField(max_length=200)
     submitted = models.DateTimeField()
@@ -112,6 +125,13 @@ class SpeedTest(Dated):
     error = models.TextField(default="", blank=True)
     progress_results = models.JSONField[list[Any]](default=nothing_yet)
     results = models.JSONField[dict[str, Any] | None](null=True)
+    idle_latency = models.FloatField(null=True)
+    idle_deviation = models.FloatField(null=True)
+    stopped_by = models.CharField(max_length=6, choices=StoppedBy, default="", blank=True)
+    bytes_moved = models.BigIntegerField(default=0)
+    ordered = models.DateTimeField(null=True)
+    ends = models.JSONField[dict[str, Any]](default=dict)
+    port = models.PositiveIntegerField(default=0)
     aggregator = models.ForeignKey(Aggregator, models.SET_NULL, null=True, related_name="+")
     bonder_version = models.CharField(max_length=64, default="", blank=True)
     aggregator_version = models.CharField(max_length=64, default="", blank=True)
@@ -119,7 +139,15 @@ class SpeedTest(Dated):
 
     class Meta:
         ordering: ClassVar = ["id"]
-        indexes: ClassVar = [models.Index(fields=["bond", "status"])]
+        indexes: ClassVar = [
+            models.Index(fields=["bond", "status"]),
+            # The starter looks for these a few times a second, among all tests ever made.
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["queued", "running"]),
+                name="speed_test_unfinished",
+            ),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(length__gte=1, length__lte=300), name="speed_test_length"
@@ -128,8 +156,16 @@ class SpeedTest(Dated):
                 condition=Q(concurrency__gte=1, concurrency__lte=16),
                 name="speed_test_concurrency",
             ),
+            models.CheckConstraint(
+                condition=Q(idle_seconds__lte=60), name="speed_test_idle_seconds"
+            ),
             models.UniqueConstraint(
                 fields=["bond"], condition=Q(status="running"), name="speed_test_one_runs_on_bond"
+            ),
+            models.UniqueConstraint(
+                fields=["bond"],
+                condition=Q(status__in=["queued", "running"], ordered__isnull=False),
+                name="speed_test_one_ordered_on_bond",
             ),
         ]
 

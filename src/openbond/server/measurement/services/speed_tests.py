@@ -9,7 +9,7 @@ from django.utils import timezone
 from openbond.server.bonds.models import Bond, Leg
 from openbond.server.bonds.selectors import state_of_leg
 from openbond.server.errors import InvalidFields
-from openbond.server.measurement.models import Direction, Protocol, SpeedTest
+from openbond.server.measurement.models import Direction, Protocol, SpeedTest, Tuning
 from openbond.server.measurement.rules.tests import NOT_TESTABLE, TESTABLE, described
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, shown_values
@@ -22,13 +22,18 @@ SHOWN = ("protocol", "direction", "length", "rate_limit_kbps", "concurrency")
 
 
 class SpeedTestOptions(TypedDict, total=False):
-    """`length` in seconds; `rate_limit_kbps` None is no limit."""
+    """`length` in seconds; `rate_limit_kbps` None is no limit.
+
+    `idle_seconds`, and `tuning`: for tests that a tuning runs.
+    """
 
     protocol: str
     direction: str
     length: int
     rate_limit_kbps: int | None
     concurrency: int
+    idle_seconds: int
+    tuning: Tuning | None
 
 
 @transaction.atomic
