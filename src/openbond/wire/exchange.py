@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from .config import Envelope
 from .reports import Report
+from .speed_tests import SpeedTestOrder
 
 PREFIX = "/node/v1/"
 ENROL = PREFIX + "enrol/"
@@ -64,6 +65,9 @@ class PollRequest(_Value, frozen=True, kw_only=True):
     hash: str
     software_version: str
     wait_ms: int = 50_000
+    # The speed tests it was last told of, and whether they had begun; it is answered at once when
+    # that is not so any more. None: it knows of none, as it is older than they are.
+    speed_tests: dict[int, bool] | None = None
 
 
 class PollStatus(StrEnum):
@@ -78,6 +82,8 @@ class PollAnswer(_Value, frozen=True, kw_only=True):
     signer: str = ""  # PEM, beside an envelope
     detail: str = ""
     crl: str = ""  # PEM, beside an envelope
+    # All speed tests of this node, where they are not those of the request.
+    speed_tests: list[SpeedTestOrder] | UnsetType = UNSET
 
 
 class ReportRequest(_Value, frozen=True, kw_only=True):

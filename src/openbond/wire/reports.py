@@ -9,6 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from .metrics import BondMetrics, Columns
+from .speed_tests import StoppedBy
 from .states import MtuMethod, RefusalReason, RollbackReason, ShownState
 
 
@@ -137,6 +138,60 @@ class ReportsLost(_Report, frozen=True, kw_only=True, tag="reports_lost"):
     count: int
 
 
+class Counted(Struct, frozen=True, kw_only=True):
+    """Outer IP packets of a speed test that one end sent and received in a time.
+
+    `queue_milli`: how many packets waited here to be sent, on the mean; in thousandths.
+    """
+
+    span_ms: int = 0
+    sent_bytes: int = 0
+    sent_packets: int = 0
+    received_bytes: int = 0
+    received_packets: int = 0
+    queue_milli: int = 0
+
+
+class Latency(Struct, frozen=True, kw_only=True):
+    """Round trips of probes; `deviation_us` is their standard deviation."""
+
+    mean_us: int
+    deviation_us: int
+    samples: int
+
+
+class SpeedTestReady(_Report, frozen=True, kw_only=True, tag="speed_test_ready"):
+    """This end can begin a test that was ordered; it waits for the word."""
+
+    test_id: int
+
+
+class SpeedTestProgress(_Report, frozen=True, kw_only=True, tag="speed_test_progress"):
+    """One second of a test. `second` counts from 1, from the start of the traffic."""
+
+    test_id: int
+    second: int
+    counted: Counted
+    latency: Latency | None = None
+
+
+class SpeedTestEnded(_Report, frozen=True, kw_only=True, tag="speed_test_ended"):
+    """How a test ended at this end; the last word about it.
+
+    `error`: why it failed, in words; "" when it did not. `counted` and `latency` leave the first
+    second out; `whole` is everything from the moment the leg was taken to when it was given back;
+    `idle` is from before the traffic.
+    """
+
+    test_id: int
+    error: str = ""
+    stopped_by: StoppedBy = StoppedBy.LENGTH
+    counted: Counted = Counted()
+    whole: Counted = Counted()
+    latency: Latency | None = None
+    idle: Latency | None = None
+
+
 Report: TypeAlias = (
     ConfigApplied
     | ConfigRefused
@@ -149,4 +204,7 @@ Report: TypeAlias = (
     | ProgramRestarted
     | ReportsLost
     | Noted
+    | SpeedTestReady
+    | SpeedTestProgress
+    | SpeedTestEnded
 )

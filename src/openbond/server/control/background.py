@@ -8,6 +8,9 @@ from datetime import datetime
 import structlog
 from django.db import Error as DatabaseError
 
+from openbond.server.measurement.selectors import told_to_nodes
+from openbond.server.measurement.services import move_speed_tests
+
 from .bell import Bell
 from .contacts import SECONDS_BETWEEN_WRITES, Contacts, write_contacts
 from .desk import Desk
@@ -26,6 +29,7 @@ from .periodic import (
 )
 
 SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_TEST_LOOKS = 0.25
 SECONDS_BETWEEN_JOBS = 10.0
 SECONDS_BETWEEN_TASKS = 1.0
 # How late a check of an aggregator may begin.
@@ -58,6 +62,7 @@ class Background:
         self._monitor = monitor
         self._clock = clock
         self._rung: set[tuple[int, int]] = set()
+        self._told_tests: set[tuple[int, int, bool]] = set()
         self._failing: dict[int, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -66,6 +71,9 @@ class Background:
         await self._desk.run(requeue_interrupted_tasks)
         self._tasks = [
             asyncio.create_task(_repeat("publish", SECONDS_BETWEEN_LOOKS, self._look)),
+            asyncio.create_task(
+                _repeat("speed tests", SECONDS_BETWEEN_TEST_LOOKS, self._look_at_tests)
+            ),
             asyncio.create_task(_repeat("contacts", SECONDS_BETWEEN_WRITES, self._write)),
             asyncio.create_task(_repeat("jobs", SECONDS_BETWEEN_JOBS, self._run_jobs)),
             asyncio.create_task(_repeat("tasks", SECONDS_BETWEEN_TASKS, self._run_tasks)),
@@ -94,6 +102,16 @@ class Background:
         news = {node_id for node_id, _ in offered - self._rung}
         self._bell.ring(published.nodes | buried | news)
         self._rung = offered
+
+    async def _look_at_tests(self) -> None:
+        """Move speed tests on, and wake the polls of nodes that must hear of it.
+
+        What is told is compared and no event passed on: another process may have written it.
+        """
+        await self._desk.run(move_speed_tests, now=self._clock())
+        told = await self._desk.run(told_to_nodes)
+        self._bell.ring({node_id for node_id, _, _ in told ^ self._told_tests})
+        self._told_tests = told
 
     async def _write(self) -> None:
         heard = self._contacts.take()

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from openbond.server.fleet.models import ConfigUpdate
+from openbond.server.measurement.selectors import orders_of
 from openbond.wire.config import SCHEMA, Envelope, signed_bytes
 from openbond.wire.exchange import ErrorCode, PollAnswer, PollRequest, PollStatus
+from openbond.wire.speed_tests import SpeedTestOrder
 
 from .authority import Authority
 from .models import EndReason, Enrolment, PublishedConfig
@@ -53,9 +55,21 @@ def answer_poll(*, polling: Polling, crl: RevocationList, now: datetime) -> Poll
         return PollAnswer(status=PollStatus.SUPERSEDED, detail=str(superseded()))
     config = _config_for(polling, now)
     at = offered_at(config, polling.has)
-    if at is None or at > now:
+    orders = _new_orders(polling)
+    if at is not None and at <= now:
+        return _deliver(config.node_id, orders, crl, now)
+    if orders is UNSET:
         return Later(at)
-    return _deliver(config.node_id, crl, now)
+    return PollAnswer(status=PollStatus.NOTHING, speed_tests=orders)
+
+
+def _new_orders(polling: Polling) -> list[SpeedTestOrder] | UnsetType:
+    """Return all speed tests of the node, where they are not those it was last told of."""
+    known = polling.has.speed_tests
+    if known is None:
+        return UNSET
+    orders = orders_of(polling.node_id)
+    return UNSET if {one.test_id: one.begin for one in orders} == known else orders
 
 
 def offered_at(config: PublishedConfig, has: PollRequest) -> datetime | None:
@@ -89,7 +103,9 @@ def _is_behind(config: PublishedConfig, has: PollRequest) -> bool:
 
 
 @transaction.atomic
-def _deliver(node_id: int, crl: RevocationList, now: datetime) -> PollAnswer:
+def _deliver(
+    node_id: int, orders: list[SpeedTestOrder] | UnsetType, crl: RevocationList, now: datetime
+) -> PollAnswer:
     config = PublishedConfig.objects.select_for_update().get(pk=node_id)
     config.delivered_revision, config.delivered = config.revision, now
     config.save(update_fields=["delivered_revision", "delivered"])
@@ -100,6 +116,7 @@ def _deliver(node_id: int, crl: RevocationList, now: datetime) -> PollAnswer:
         envelope=_envelope(config, crl.authority),
         signer=crl.authority.signer_pem,
         crl=crl.pem(now=now),
+        speed_tests=orders,
     )
 
 

@@ -9,6 +9,11 @@ import structlog
 from django.db import transaction
 
 from openbond.server.fleet.models import ConfigUpdate
+from openbond.server.measurement.services import (
+    take_test_ended,
+    take_test_progress,
+    take_test_ready,
+)
 from openbond.server.system.alerts import raise_alert
 from openbond.server.system.selectors import current_settings
 from openbond.wire.exchange import ReportAnswer, ReportRequest
@@ -25,6 +30,9 @@ from openbond.wire.reports import (
     Problem,
     ProgramRestarted,
     ReportsLost,
+    SpeedTestEnded,
+    SpeedTestProgress,
+    SpeedTestReady,
 )
 
 from . import leg_reports, metric_reports
@@ -164,6 +172,18 @@ def _noted(report: Noted, arrival: Arrival) -> None:
     _note("noted", f"{report.about}: {report.text}", 1, arrival)
 
 
+def _test_ready(report: SpeedTestReady, arrival: Arrival) -> None:
+    take_test_ready(report, node_id=arrival.teller.node_id, now=arrival.now)
+
+
+def _test_progress(report: SpeedTestProgress, arrival: Arrival) -> None:
+    take_test_progress(report, node_id=arrival.teller.node_id, now=arrival.now)
+
+
+def _test_ended(report: SpeedTestEnded, arrival: Arrival) -> None:
+    take_test_ended(report, node_id=arrival.teller.node_id, now=arrival.now)
+
+
 def _note(kind: str, text: str, count: int, arrival: Arrival) -> None:
     node_id = arrival.teller.node_id
     NodeEvent.objects.create(node_id=node_id, at=arrival.at, kind=kind, text=text, count=count)
@@ -190,4 +210,7 @@ _TAKERS: dict[type, Callable[..., None]] = {
     ProgramRestarted: _program_restarted,
     ReportsLost: _reports_lost,
     Noted: _noted,
+    SpeedTestReady: _test_ready,
+    SpeedTestProgress: _test_progress,
+    SpeedTestEnded: _test_ended,
 }

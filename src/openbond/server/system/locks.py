@@ -20,6 +20,7 @@ class Lock(StrEnum):
     PORTS = "ports"  # of legs whose own is beyond the last
     ADMINISTRATORS = "administrators"  # the last one stays
     TASKS = "tasks"  # one of a kind in the queue
+    SPEED_TESTS = "speed tests"  # how many run on an aggregator, and which is next
 
 
 def take(lock: Lock) -> None:

@@ -12,6 +12,7 @@ TESTABLE = frozenset(
     }
 )
 NOT_TESTABLE = "Only legs that are active and up can be tested."
+NO_TRAFFIC = "The bond carries no traffic: none of its active legs is up."
 
 
 def described(

@@ -1,5 +1,6 @@
 """Reads of histories, speed tests and tunings."""
 
+from .orders import orders_of, told_to_nodes
 from .outages import PreventedIn, downtime_prevented
 from .states import state_history
 from .tests import (
@@ -17,8 +18,10 @@ __all__ = [
     "downtime_prevented",
     "leg_tunings_visible_to",
     "leg_types",
+    "orders_of",
     "speed_test_statistics",
     "speed_tests_visible_to",
     "state_history",
     "tests_of_tunings",
+    "told_to_nodes",
 ]

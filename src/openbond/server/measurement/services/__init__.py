@@ -4,6 +4,8 @@ from .alarms import watch_alarms
 from .maintenance import begin_maintenance, end_maintenance
 from .speed_tests import create_speed_test
 from .states import forget_changes, record_records, record_states
+from .test_ends import take_test_ended, take_test_progress, take_test_ready
+from .test_turns import move_speed_tests
 from .tunings import accept_tuning, cancel_tuning, create_tuning, decline_tuning
 
 __all__ = [
@@ -15,7 +17,11 @@ __all__ = [
     "decline_tuning",
     "end_maintenance",
     "forget_changes",
+    "move_speed_tests",
     "record_records",
     "record_states",
+    "take_test_ended",
+    "take_test_progress",
+    "take_test_ready",
     "watch_alarms",
 ]

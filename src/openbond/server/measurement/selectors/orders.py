@@ -1,0 +1,50 @@
+"""Which speed tests the nodes must know of now."""
+
+from django.db.models import Q
+
+from openbond.server.bonds.models import Bond
+from openbond.server.measurement.models import SpeedTest, TestStatus
+from openbond.server.measurement.rules.limits import most_bytes
+from openbond.wire.speed_tests import Direction, Protocol, SpeedTestOrder
+
+UNFINISHED = (TestStatus.QUEUED, TestStatus.RUNNING)
+
+
+def orders_of(node_id: int) -> list[SpeedTestOrder]:
+    """Return the tests that a node shall prepare or run, oldest first; mostly none."""
+    carried = Bond.objects.filter(Q(bonder_id=node_id) | Q(current_aggregator_id=node_id))
+    tests = SpeedTest.objects.filter(
+        bond__in=carried.order_by().values("pk"), status__in=UNFINISHED, ordered__isnull=False
+    )
+    return [_order(test) for test in tests.order_by("id") if node_id in _nodes(test)]
+
+
+def told_to_nodes() -> set[tuple[int, int, bool]]:
+    """Return node, test and whether it has begun, of all tests that any node must know of."""
+    tests = SpeedTest.objects.filter(status__in=UNFINISHED, ordered__isnull=False)
+    return {
+        (node_id, test.pk, test.status == TestStatus.RUNNING)
+        for test in tests.only("id", "status", "ends")
+        for node_id in _nodes(test)
+    }
+
+
+def _nodes(test: SpeedTest) -> list[int]:
+    return list(test.ends["nodes"].values())
+
+
+def _order(test: SpeedTest) -> SpeedTestOrder:
+    return SpeedTestOrder(
+        test_id=test.pk,
+        bond_id=test.bond_id,
+        leg_id=test.leg_id,
+        protocol=Protocol(test.protocol),
+        direction=Direction(test.direction),
+        length_seconds=test.length,
+        rate_limit_kbps=test.ends["rate_limit_kbps"],
+        concurrency=test.concurrency,
+        most_bytes=most_bytes(is_mobile=test.ends["is_mobile"]),
+        port=test.port,
+        idle_seconds=test.idle_seconds,
+        begin=test.status == TestStatus.RUNNING,
+    )
