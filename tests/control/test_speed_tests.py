@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -83,7 +84,7 @@ class Site:
     def ready(self, machine: Machine, test: SpeedTest) -> None:
         self.tell(machine, SpeedTestReady(**self.about(machine, test)))
 
-    def about(self, machine: Machine, test: SpeedTest) -> dict[str, int]:
+    def about(self, machine: Machine, test: SpeedTest) -> dict[str, Any]:
         at_ms = self.fleet.ms(self.fleet.now)
         return {"number": self.number(machine), "at_ms": at_ms, "test_id": test.pk}
 

@@ -10,6 +10,7 @@ import pytest
 from openbond.node.agent.known import Known
 from openbond.node.agent.management import Management
 from openbond.node.agent.polling import Poller
+from openbond.node.agent.speed_tests import SpeedTests
 from openbond.node.channel.ways import BY_OWN_ROUTING
 from openbond.node.paths import Paths
 from openbond.node.plan.desired import desired_for
@@ -132,7 +133,8 @@ def polling(
     async def life(node: Node) -> None:
         node.lifecycle.take(AUTHORITY.config(GONE, revision=1))
         await node.settle()
-        poller = Poller(paths, node.lifecycle, nothing)
+        tests = SpeedTests(node.keeper, node.daemons, node.reporter)
+        poller = Poller(paths, node.lifecycle, nothing, tests)
         asking = asyncio.create_task(poller.run(polls))
         try:
             await story(node, poller)

@@ -11,6 +11,7 @@ import pytest
 from openbond.node import clock
 from openbond.node.agent.polling import Poller
 from openbond.node.agent.reporting import Reporter
+from openbond.node.agent.speed_tests import SpeedTests
 from openbond.node.errors import NodeError, ServerRefused, ServerUnreachable
 from openbond.node.paths import Paths
 from openbond.node.report_queue import ReportQueue
@@ -73,7 +74,8 @@ def ask(root: Path, story: Callable[[Asking], Awaitable[T]]) -> T:
         async def enrol_again() -> None:
             asking.enrolled_again += 1
 
-        poller = Poller(paths, node.lifecycle, enrol_again)
+        tests = SpeedTests(node.keeper, node.daemons, node.reporter)
+        poller = Poller(paths, node.lifecycle, enrol_again, tests)
         asking = Asking(node, poller, server)
         loops = [
             asyncio.create_task(node.lifecycle.run()),

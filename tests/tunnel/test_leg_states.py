@@ -296,13 +296,13 @@ def test_a_leg_under_test_carries_nothing_and_returns() -> None:
     pair.run(20)
 
     for role in BOTH:
-        pair.end(role, 1).on_test(under_test=True, now=pair.now)
+        pair.end(role, 1).on_test(under_test=True, measured=True, now=pair.now)
     pair.run(20)
 
     assert pair.shown(1) == ("testing", "testing")
     assert pair.eligible(BONDER) == [2]
     for role in BOTH:
-        pair.end(role, 1).on_test(under_test=False, now=pair.now)
+        pair.end(role, 1).on_test(under_test=False, measured=False, now=pair.now)
     pair.run(6)
     assert pair.shown(1) == ("up", "up")
 

@@ -102,11 +102,29 @@ class LegReady(Struct, frozen=True, kw_only=True, tag="leg_ready"):
     leg_id: int
 
 
+class BeginTest(Struct, frozen=True, kw_only=True, tag="begin_test"):
+    """Begin a speed test over a leg, or over the bond without one (tunnel/speed_test.py).
+
+    limit_kbps: of a leg test, outer IP packets. It ends by itself `within_ms` from now.
+    """
+
+    test_id: int
+    leg_id: int | None
+    limit_kbps: int | None
+    within_ms: int
+
+
+class EndTest(Struct, frozen=True, kw_only=True, tag="end_test"):
+    """End whatever speed test runs; the leg returns to its bond."""
+
+
 class Stop(Struct, frozen=True, kw_only=True, tag="stop"):
     """End the daemon in order; the TUN device stays."""
 
 
-Request: TypeAlias = Ping | Reload | Status | Subscribe | DetectMtu | LegDown | LegReady | Stop
+Request: TypeAlias = (
+    Ping | Reload | Status | Subscribe | DetectMtu | LegDown | LegReady | BeginTest | EndTest | Stop
+)
 
 # ------------------------------------------------------------------------------------- answers
 
@@ -138,6 +156,25 @@ class LegStatus(Struct, frozen=True, kw_only=True):
     counters: dict[str, int] = {}  # names: openbond.tunnel.counters.LEG_COUNTERS
 
 
+class SpeedTestStatus(Struct, frozen=True, kw_only=True):
+    """What the speed test that runs has counted since it began, at `at_us` (monotonic).
+
+    Octets and datagrams are those of outer IP packets. `queue_us`: datagrams that waited, times the
+    microseconds for which they did; `rtt_square_sum` in square microseconds.
+    """
+
+    test_id: int
+    at_us: int
+    sent_octets: int
+    sent_datagrams: int
+    received_octets: int
+    received_datagrams: int
+    queue_us: int
+    rtt_count: int
+    rtt_sum_us: int
+    rtt_square_sum: int
+
+
 class StatusAnswer(Struct, frozen=True, kw_only=True, tag="status_answer"):
     bond_id: int
     pid: int
@@ -146,6 +183,7 @@ class StatusAnswer(Struct, frozen=True, kw_only=True, tag="status_answer"):
     legs: list[LegStatus]
     counters: dict[str, int] = {}  # names: openbond.tunnel.counters.BOND_COUNTERS
     warnings: list[str] = []
+    speed_test: SpeedTestStatus | None = None
     offloads: list[str] = []  # those in use, e.g. "tun_tso4", "udp_gro"
 
 

@@ -16,7 +16,14 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from openbond.wire.reports import BondRates, Metrics, NodeState, Report, ReportsLost
+from openbond.wire.reports import (
+    BondRates,
+    Metrics,
+    NodeState,
+    Report,
+    ReportsLost,
+    SpeedTestProgress,
+)
 
 from . import store
 
@@ -26,7 +33,7 @@ BATCH = 500
 # A request's body, but for one report that is larger; the server takes 8 MB.
 BATCH_BYTES = 2 * 1024 * 1024
 # Repeated measurements: they go before changes of state when room is short.
-METRICS = (BondRates, Metrics, NodeState)
+METRICS = (BondRates, Metrics, NodeState, SpeedTestProgress)
 # How much of them a full disk is given: nothing, if the trouble is over.
 SHARES_GIVEN_UP = (0.0, 0.1, 0.5, 1.0)
 

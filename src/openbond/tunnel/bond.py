@@ -35,6 +35,7 @@ from .reorder import HOLD_LEAST, Order
 from .repair import ROOM, Outbox
 from .runs import Run
 from .settings import BondSettings, Distribution, LinkMode, Security
+from .speed_test import TrialPlan, TrialReading, Trials
 from .status import BondReport, LegReport
 
 # How often, while packets move, the legs are asked for control messages; how often eligibility is
@@ -84,6 +85,7 @@ class Bond:
         self._late_meters: dict[int, LateMeter] = {}
         self._eligible: list[LegQueue] = []
         self._guards = Guards()
+        self._trials = Trials(self._queues, self._inbounds, has_vnet_header=has_vnet_header)
         self._events: deque[Event] = deque()
         self._attend_at = now
         self._look_at = now
@@ -97,7 +99,7 @@ class Bond:
     def receive_packets(self, reads: Iterable[bytes], now: float) -> None:
         """Take in packets or super-packets from the TUN device."""
         self._be_busy(now)
-        self._outbound.receive_packets(reads, now)
+        self._outbound.receive_packets(self._trials.take(reads), now)
 
     def receive_datagrams(
         self, leg_id: int, octets: bytes, size: int, source: Address, now: float
@@ -139,6 +141,23 @@ class Bond:
                 end.detect_path_mtu(now)
         self._attend_at = now
 
+    def begin_test(self, plan: TrialPlan, now: float) -> None:
+        """Begin a speed test at this end (behaviour 4.1); one that runs ends. Raises ValueError for
+        a leg that carries no data.
+        """
+        self._trials.begin(plan, path_mtu=self._path_mtu(), now=now)
+        self._attend_at = now
+        self._look(now)
+
+    def end_test(self, now: float) -> None:
+        """End the speed test, if one runs: its leg returns to the bond."""
+        self._trials.end(now)
+        self._attend_at = self._look_at = now
+
+    def test_reading(self, now: float) -> tuple[int, TrialReading] | None:
+        """Return the test that runs, and what it has counted."""
+        return self._trials.reading(self._outbound.waiting_datagrams, now)
+
     def reconfigure(self, settings: BondSettings, now: float) -> None:
         """Take new settings; what is under way stays under way.
 
@@ -161,6 +180,8 @@ class Bond:
             self._judge(now)
         if self._look_at <= now:
             self._look(now)
+        if self._trials.get_timer() <= now:
+            self.end_test(now)
         self._order.handle_timer(now)
         self._outbound.handle_timer(now)
 
@@ -189,7 +210,7 @@ class Bond:
 
     def get_timer(self) -> float:
         """Return when `handle_timer` or `runs_to_send` next have something to do."""
-        own = min(self._attend_at, self._look_at, self._delays_at)
+        own = min(self._attend_at, self._look_at, self._delays_at, self._trials.get_timer())
         return min(own, self._order.get_timer(), self._outbound.get_timer())
 
     def report(self) -> BondReport:
@@ -205,6 +226,7 @@ class Bond:
                 "copies": self._outbound.copies,
                 "ecn_marked": self._outbound.marked,
                 DROPPED + "malformed": self._joiner.malformed,
+                DROPPED + "test": self._trials.dropped,
                 **{DROPPED + why: count for why, count in self._outbound.drops.items()},
             },
         )
@@ -227,6 +249,7 @@ class Bond:
         for leg_id in self._queues.keys() - self._legs.ends.keys():
             self._outbound.take_back(self._queues.pop(leg_id), now)
             del self._inbounds[leg_id], self._late_meters[leg_id]
+        self._trials.legs_changed(now)
         self._renew_delays(now)
         self._look(now)
         self._judge(now)
@@ -245,6 +268,7 @@ class Bond:
         self._is_busy = False
         for queue in self._queues.values():
             queue.pacer.bps = queue.end.speed_in_force * (1 - self.settings.qos.margin)
+        self._trials.look(self._outbound.waiting_datagrams, now)
         before = self._eligible
         self._eligible = [self._queues[end.id] for end in self._legs.eligible(now)]
         if self._eligible == before:
@@ -321,8 +345,7 @@ class Bond:
 
     def _renew_inner_mtu(self) -> None:
         """Behaviour 2.12: the smallest path MTU of the active legs, less the overhead."""
-        active = [leg.id for leg in self.settings.legs if leg.mode is LinkMode.ACTIVE]
-        path_mtu = min((self._legs.ends[leg_id].path_mtu for leg_id in active), default=1500)
+        path_mtu = self._path_mtu()
         modes = [self.settings.security]
         modes += [end.keypair.security for end in self._legs.ends.values() if end.keypair]
         is_plain = max(modes) is Security.NONE
@@ -331,6 +354,11 @@ class Bond:
             self.inner_mtu = path_mtu - overhead
             self._outbound.set_path_mtu(path_mtu)
             self._events.append(InnerMtuChanged(self.inner_mtu))
+
+    def _path_mtu(self) -> int:
+        """Return the smallest path MTU of the active legs, in bytes of the outer packet."""
+        active = [leg.id for leg in self.settings.legs if leg.mode is LinkMode.ACTIVE]
+        return min((self._legs.ends[leg_id].path_mtu for leg_id in active), default=1500)
 
     def _leg_report(self, leg_id: int) -> LegReport:
         end, queue, inbound = self._legs.ends[leg_id], self._queues[leg_id], self._inbounds[leg_id]

@@ -25,6 +25,7 @@ from .messages import (
     FLAG_COMPRESSED,
     FLAG_COPY,
     HEADER,
+    OUTER_IPV4,
     PACKET_HEADER,
     SEGMENT_HEADER,
     TAG_SIZE,
@@ -40,13 +41,14 @@ _SINGLE = frozenset((_PACKET, _BUNDLE, _TRAIN))
 
 
 class Inbound:
-    """The receiving data path of one leg. `drops` counts datagrams by reason, `datagrams` and
-    `octets` (of UDP payload) what was taken in.
+    """The receiving data path of one leg. `drops` counts datagrams by reason, `datagrams` those of
+    data that were taken in; `arrived` and `octets` count all that came, outer headers included.
     """
 
     def __init__(self, end: LegEnd, order: Order) -> None:
         self.drops: Counter[str] = Counter()
         self.datagrams = 0
+        self.arrived = 0
         self.octets = 0
         self._end = end
         self._order = order
@@ -57,8 +59,10 @@ class Inbound:
         size: of each datagram but the last, as UDP_GRO said it; at least 1.
         """
         has_control = False
-        self.octets += len(octets)
         at, end = 0, len(octets)
+        count = -(-end // size)
+        self.arrived += count
+        self.octets += end + count * OUTER_IPV4
         while at < end:
             kind = octets[at]
             if kind == _SEGMENT:

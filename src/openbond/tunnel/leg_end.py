@@ -134,9 +134,11 @@ class LegEnd:
         self._neighbours.probe_all_soon(now)  # the next probe on any other leg tells the peer
         self._standing.signal(Signal.LOST, now)
 
-    def on_test(self, *, under_test: bool, now: float) -> None:
-        """A speed test or tuner takes the leg, or gives it back."""
+    def on_test(self, *, under_test: bool, measured: bool, now: float) -> None:
+        """A speed test takes the leg alone, or gives it back; `measured`: one runs over it."""
+        self._standing.is_measured = measured
         self._standing.set_under_test(under_test, now)
+        self._set_pace(now)
 
     def on_told(self, heard: HeardLeg, now: float) -> None:
         """The peer says, by a probe on any leg, when it last heard us on this one."""
@@ -383,7 +385,8 @@ class LegEnd:
             self.session.begin(now, only_silence=self.session.current is not None)
 
     def _set_pace(self, now: float) -> None:
-        pace = pace_of(self._standing.inner, self.settings, in_use=self._is_in_use)
+        standing, in_use = self._standing, self._is_in_use
+        pace = pace_of(standing.inner, self.settings, in_use=in_use, measured=standing.is_measured)
         self.dialogue.prober.set_pace(pace, now)
 
     def _take_path_mtu(self, now: float) -> None:

@@ -28,7 +28,8 @@ class LegQueue:
     Read by the scheduler: `id`, `pacer`, `delay` (relative one-way delay, seconds; the fastest
     leg has 0), `bound` (how long a lane and those before it may be, seconds), `wait` and `arrival`.
     `given` and `gone` count the parcels of slow lanes that came and left, but for repairs.
-    Counters: `datagrams`, `octets` (outer), `repaired`.
+    Counters: `datagrams`, `octets` (outer), `repaired`. `repairs`: what is sent is kept for a while
+    and sent again when it is lost.
     """
 
     def __init__(self, end: LegEnd, *, bps: float, outbox: Outbox) -> None:
@@ -45,6 +46,7 @@ class LegQueue:
         self.given = 0
         self.gone = 0
         self.bundle_mark = 0  # as a flow's marks, of the newest bundle
+        self.repairs = True
         self.is_blocked = False  # the socket takes nothing more for now
         self._lanes: list[deque[Parcel]] = [deque(), deque()]
         self._queued = [0, 0]  # octets of each lane
@@ -91,6 +93,14 @@ class LegQueue:
     def precedes(self, other: "LegQueue", now: float, lane: int = -1) -> bool:
         """Decide a tie: the less busy, then the lower id (behaviour 2.7)."""
         return (self.wait(now, lane), self.id) < (other.wait(now, lane), other.id)
+
+    @property
+    def queued_octets(self) -> int:
+        return self._octets
+
+    def queued_datagrams(self) -> int:
+        """Return how many datagrams wait."""
+        return sum(parcel.count for lane in self._lanes for parcel in lane) if self._octets else 0
 
     def enqueue(self, parcel: Parcel) -> None:
         lane = parcel.lane
@@ -214,7 +224,8 @@ class LegQueue:
         return bundled
 
     def _note(self, parcel: Parcel, session: int, first: int, outer: int, now: float) -> None:
-        self.outbox.on_sent(session, first, parcel, now)
+        if self.repairs:
+            self.outbox.on_sent(session, first, parcel, now)
         self.datagrams += parcel.count
         self.octets += outer
         if parcel.is_repair:

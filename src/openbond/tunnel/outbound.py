@@ -148,6 +148,11 @@ class Outbound:
             self._fresh.clear()
         return [run for leg in self._legs for run in leg.runs_to_send(now)]
 
+    def waiting_datagrams(self) -> float:
+        """Return about how many full datagrams wait before the legs' queues."""
+        returned = sum(parcel.octets for _, parcel in self._returned)
+        return (self._waiting.octets + returned) / self._path_mtu
+
     def get_timer(self) -> float:
         """Return when something that waits may leave, or has waited too long."""
         first = min((leg.get_timer() for leg in self._legs), default=inf)

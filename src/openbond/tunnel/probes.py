@@ -5,8 +5,9 @@ and knows two findings. STEADY: 10 echoes in a row over at least 5 s. SILENT: 5 
 without an echo, or, with fixed timing, `ping_timeout` without an authentic datagram.
 
 Timers: the next probe is due `interval` after the last, where the interval is twice the smoothed
-RTT between 100 ms and 1 s, 500 ms while the leg is tested, 1 s while it is idle, standing by or
-down; a probe is overdue after max(interval, smoothed RTT + 4 x jitter).
+RTT between 100 ms and 1 s, 100 ms while a speed test runs over the leg, 500 ms while the leg is
+tested, 1 s while it is idle, standing by or down; a probe is overdue after max(interval, smoothed
+RTT + 4 x jitter).
 """
 
 from collections import OrderedDict
@@ -31,6 +32,8 @@ SHORTEST, LONGEST = 0.100, 1.0
 TESTING_INTERVAL = 0.500
 SLOW_INTERVAL = 1.0
 SILENT_PROBES = 5
+# A line that a speed test fills without mercy delays probes by seconds and loses most of them.
+SILENT_PROBES_MEASURED = 50
 STEADY_ECHOES, STEADY_SECONDS = 10, 5.0
 RTT_GAIN, JITTER_GAIN = 1 / 8, 1 / 4
 JITTER_WEIGHT = 4
@@ -41,6 +44,7 @@ CLOCK = 1 << 32
 class Pace(Enum):
     USUAL = auto()
     TESTING = auto()
+    MEASURED = auto()  # a speed test runs over it
     SLOW = auto()  # mode idle, failover standing by, down
 
 
@@ -240,6 +244,8 @@ class Prober:
             return SLOW_INTERVAL
         if self._pace is Pace.TESTING:
             return TESTING_INTERVAL
+        if self._pace is Pace.MEASURED:
+            return SHORTEST
         if not self._timing.automatic:
             return self._timing.interval
         return min(max(2 * (self.smoothed_rtt or 0.0), SHORTEST), LONGEST)
@@ -254,17 +260,21 @@ class Prober:
     @property
     def is_silent(self) -> bool:
         return self._quiet_too_long or (
-            self._timing.automatic and self._unanswered >= SILENT_PROBES
+            self._timing.automatic and self._unanswered >= self._silent_probes
         )
 
     def is_silent_there(self, age: float) -> bool:
         """Report whether a peer that last heard us `age` seconds ago hears us no more."""
         if self._timing.automatic:
-            return age > SILENT_PROBES * self.interval + self.patience
+            return age > self._silent_probes * self.interval + self.patience
         return age > self._timing.timeout
 
     def is_steady(self, now: float) -> bool:
         return self._run >= STEADY_ECHOES and now >= self._run_began_at + STEADY_SECONDS
+
+    @property
+    def _silent_probes(self) -> int:
+        return SILENT_PROBES_MEASURED if self._pace is Pace.MEASURED else SILENT_PROBES
 
     def _quiet_at(self) -> float:
         """Return when the quiet has lasted too long; never, if that is known or not asked."""

@@ -24,8 +24,10 @@ _MODE_SIGNALS = {
 }
 
 
-def pace_of(inner: Inner, leg: LegSettings, *, in_use: bool) -> Pace:
-    """Return how often a leg is probed (behaviour 2.13, 3.4)."""
+def pace_of(inner: Inner, leg: LegSettings, *, in_use: bool, measured: bool = False) -> Pace:
+    """Return how often a leg is probed (behaviour 2.13, 3.4; 4.3 while it is measured)."""
+    if measured and inner in REACHED:
+        return Pace.MEASURED
     if inner is Inner.TESTING:
         return Pace.TESTING
     stands_by = leg.mode is LinkMode.IDLE or (leg.failover and not in_use)
@@ -40,6 +42,7 @@ class Standing:
     ) -> None:
         self.judgement = Judgement(bond)
         self.reached_at = -inf
+        self.is_measured = False  # a speed test runs over the leg
         self._leg_id = leg.id
         self._on_enter = on_enter
         self._machine = LegMachine(role=bond.role, facts=Facts(mode=leg.mode))

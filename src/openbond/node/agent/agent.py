@@ -46,6 +46,7 @@ from .noting import Noting
 from .polling import Poller
 from .readiness import obstacles
 from .reporting import Reporter
+from .speed_tests import SpeedTests
 from .supervision import Supervision
 from .telling import Telling
 from .tunnels import TunnelStates
@@ -111,7 +112,8 @@ class Agent:
             self._tunnels,
             self._on_applied,
         )
-        self._poller = Poller(paths, self._lifecycle, self._enrol_again)
+        self._speed_tests = SpeedTests(self._keeper, self._daemons, self._reporter)
+        self._poller = Poller(paths, self._lifecycle, self._enrol_again, self._speed_tests)
         self._channel = self._open_channel(identity)
         self._watch = Watch(self._supervision, self._daemons, self._reporter)
         self._checks = CheckDoor(
@@ -150,6 +152,7 @@ class Agent:
         door.close()
         monitor.close()
         await _cancelled(loops)
+        await self._speed_tests.close()
         await self._daemons.close()
         await self._channel.transport.close()
 

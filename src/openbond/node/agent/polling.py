@@ -19,6 +19,7 @@ from openbond.wire.exchange import ErrorCode, PollAnswer, PollRequest, PollStatu
 
 from .lifecycle import Lifecycle
 from .retry import Retry
+from .speed_tests import SpeedTests
 
 log = structlog.get_logger()
 
@@ -43,11 +44,16 @@ class Poller:
     """The loop around the exchange `poll`."""
 
     def __init__(
-        self, paths: Paths, lifecycle: Lifecycle, enrol_again: Callable[[], Awaitable[None]]
+        self,
+        paths: Paths,
+        lifecycle: Lifecycle,
+        enrol_again: Callable[[], Awaitable[None]],
+        speed_tests: SpeedTests,
     ) -> None:
         self._paths = paths
         self._lifecycle = lifecycle
         self._enrol_again = enrol_again
+        self._speed_tests = speed_tests
         self._whole = False
         self._superseded = False
         self.retry = Retry()
@@ -107,6 +113,7 @@ class Poller:
             revision=have.envelope.revision if have else 0,
             hash=have.envelope.hash if have else "",
             software_version=software_version(),
+            speed_tests=self._speed_tests.told,
             wait_ms=0 if whole or self._lifecycle.is_decommissioned else WAIT_MS,
         )
 
@@ -130,6 +137,8 @@ class Poller:
             await self.retry.pause(SUPERSEDED_PAUSE_S)
             return
         self._superseded = False
+        if answer.speed_tests is not UNSET:
+            self._speed_tests.take(answer.speed_tests)
         if answer.status is PollStatus.CONFIG and answer.envelope is not UNSET:
             if answer.crl:
                 write(self._paths.crl, answer.crl.encode())

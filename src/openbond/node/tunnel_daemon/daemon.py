@@ -15,10 +15,12 @@ from pathlib import Path
 
 from openbond.node.daemon_messages import (
     Answer,
+    BeginTest,
     DaemonEvent,
     DaemonSettings,
     DetectMtu,
     Done,
+    EndTest,
     InnerMtuMoved,
     LegDown,
     LegReady,
@@ -59,6 +61,7 @@ from . import log
 from .door import Door
 from .legs import LegSockets
 from .settings import bond_settings, check_settings, read_private_key, read_settings
+from .speed_tests import test, test_status
 from .starts import next_start, starts_path
 
 # Objects that were made and not freed again; Python's own 700 are the tuples of a few runs.
@@ -147,15 +150,21 @@ class Daemon:
             case DetectMtu():
                 self._bond.detect_path_mtu(request.leg_ids, now)
                 return Done()
-            case LegDown():
-                return _found(self._legs.hold_down(request.leg_id, request.why, now), request)
-            case LegReady():
-                return _found(self._legs.release(request.leg_id, now), request)
+            case LegDown() | LegReady():
+                return self._hold_or_release(request, now)
+            case BeginTest() | EndTest():
+                test(self._bond, request, self._settings, now)
+                return Done()
             case Stop():
                 self._stop()
                 return Done()
             case _:
                 return Refused(why="This daemon does not know that request.")
+
+    def _hold_or_release(self, request: LegDown | LegReady, now: float) -> Answer:
+        if isinstance(request, LegDown):
+            return _found(self._legs.hold_down(request.leg_id, request.why, now), request)
+        return _found(self._legs.release(request.leg_id, now), request)
 
     def _reload(self, given: DaemonSettings | None, now: float) -> Answer:
         bond_id = self._settings.bond.id
@@ -189,6 +198,7 @@ class Daemon:
             legs=[_leg_status(leg, self._legs.waiting_for(leg.leg_id)) for leg in report.legs],
             counters=counters,
             warnings=[f"{about}: {text}" for about, text in self._warnings.items()],
+            speed_test=test_status(self._bond, time.monotonic()),
             offloads=self._pump.offloads(),
         )
 
