@@ -103,15 +103,15 @@ def test_a_leg_test_is_not_paced_by_the_speed_of_the_leg() -> None:
     assert len(came(internet, SITE)[0]) == sent
 
 
-def test_a_limit_counts_outer_packets_and_is_kept_in_every_half_second() -> None:
+def test_a_limit_counts_outer_packets_and_is_kept_in_every_second() -> None:
     internet = up({1: Line(100, 0.010), 2: Line(100, 0.010)})
     begin(internet, 1, limit=5e6)
-    traffic(internet, SITE, mbps=12, seconds=2.0)
+    traffic(internet, SITE, mbps=12, seconds=3.0)
 
-    for _ in range(4):
+    for _ in range(3):
         before = internet.carried.copy()
-        internet.run(0.5)
-        assert sent_since(internet, SITE, before, 1) * 8 / 0.5 < 5e6 * 1.02
+        internet.run(1.0)
+        assert sent_since(internet, SITE, before, 1) * 8 < 5e6 * 1.02
 
 
 def test_what_is_lost_in_a_leg_test_is_neither_waited_for_nor_repaired() -> None:
@@ -152,9 +152,9 @@ def test_counted_is_what_crossed_the_leg() -> None:
     internet.run(2.2)
 
     near, far = reading(internet, SITE), reading(internet, FAR)
-    assert near.sent_datagrams == far.received_datagrams > sent
-    assert far.received_octets == pytest.approx(sent_since(internet, SITE, before, 2), rel=0.001)
-    assert near.sent_octets == pytest.approx(far.received_octets, rel=0.01)
+    assert near.sent_datagrams == far.received_datagrams == sent
+    assert near.sent_octets == far.received_octets
+    assert far.received_octets == pytest.approx(sent_since(internet, SITE, before, 2), rel=0.02)
     # Ten probes a second, each 30 ms there and back.
     assert near.rtt_count == pytest.approx(22, abs=2)
     assert near.rtt_sum / near.rtt_count == pytest.approx(0.030, abs=0.002)
@@ -190,7 +190,7 @@ def test_a_bond_test_goes_as_in_service_and_keeps_customers_back() -> None:
     assert all(sent_since(internet, SITE, before, leg) > 300_000 for leg in (1, 2, 3))
     assert internet.bonds[SITE].report().counters["dropped_test"] == customers
     assert states(internet, SITE) == {1: "up", 2: "up", 3: "up"}
-    assert reading(internet, FAR).received_datagrams == pytest.approx(sent, rel=0.05)
+    assert reading(internet, FAR).received_datagrams == sent
 
 
 def test_after_a_bond_test_customers_go_on_at_once() -> None:

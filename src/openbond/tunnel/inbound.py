@@ -42,14 +42,15 @@ _SINGLE = frozenset((_PACKET, _BUNDLE, _TRAIN))
 
 class Inbound:
     """The receiving data path of one leg. `drops` counts datagrams by reason, `datagrams` those of
-    data that were taken in; `arrived` and `octets` count all that came, outer headers included.
+    data that were taken in; `octets` all that came, outer headers included, `control_octets` what
+    of it was control messages.
     """
 
     def __init__(self, end: LegEnd, order: Order) -> None:
         self.drops: Counter[str] = Counter()
         self.datagrams = 0
-        self.arrived = 0
         self.octets = 0
+        self.control_octets = 0
         self._end = end
         self._order = order
 
@@ -60,9 +61,7 @@ class Inbound:
         """
         has_control = False
         at, end = 0, len(octets)
-        count = -(-end // size)
-        self.arrived += count
-        self.octets += end + count * OUTER_IPV4
+        self.octets += end - (-end // size) * OUTER_IPV4
         while at < end:
             kind = octets[at]
             if kind == _SEGMENT:
@@ -74,6 +73,7 @@ class Inbound:
                 self._receive_single(datagram, kind, source, now)
                 continue
             has_control = True
+            self.control_octets += len(datagram) + OUTER_IPV4
             reason = self._end.receive_control(datagram, source, now)
             if reason:
                 self.drops[reason] += 1

@@ -28,8 +28,8 @@ class LegQueue:
     Read by the scheduler: `id`, `pacer`, `delay` (relative one-way delay, seconds; the fastest
     leg has 0), `bound` (how long a lane and those before it may be, seconds), `wait` and `arrival`.
     `given` and `gone` count the parcels of slow lanes that came and left, but for repairs.
-    Counters: `datagrams`, `octets` (outer), `repaired`. `repairs`: what is sent is kept for a while
-    and sent again when it is lost.
+    Counters: `datagrams`, `octets` (outer), `repaired`. `in_service`: what is sent is kept for a
+    while, to be sent again when lost, and control messages count against the speed.
     """
 
     def __init__(self, end: LegEnd, *, bps: float, outbox: Outbox) -> None:
@@ -42,11 +42,13 @@ class LegQueue:
         self.bundle_most = 0  # octets of a bundle's body
         self.datagrams = 0
         self.octets = 0
+        self.control = 0  # of the datagrams, and of their octets
+        self.control_octets = 0
         self.repaired = 0
         self.given = 0
         self.gone = 0
         self.bundle_mark = 0  # as a flow's marks, of the newest bundle
-        self.repairs = True
+        self.in_service = True
         self.is_blocked = False  # the socket takes nothing more for now
         self._lanes: list[deque[Parcel]] = [deque(), deque()]
         self._queued = [0, 0]  # octets of each lane
@@ -149,9 +151,12 @@ class LegQueue:
 
     def charge(self, datagram_octets: int, now: float) -> None:
         """Note a control message: it skips the queue, yet the line carries it."""
-        self.pacer.charge(datagram_octets + OUTER_IPV4, now)
+        if self.in_service:
+            self.pacer.charge(datagram_octets + OUTER_IPV4, now)
         self.datagrams += 1
         self.octets += datagram_octets + OUTER_IPV4
+        self.control += 1
+        self.control_octets += datagram_octets + OUTER_IPV4
 
     def get_timer(self) -> float:
         """Return when something that waits may leave."""
@@ -224,7 +229,7 @@ class LegQueue:
         return bundled
 
     def _note(self, parcel: Parcel, session: int, first: int, outer: int, now: float) -> None:
-        if self.repairs:
+        if self.in_service:
             self.outbox.on_sent(session, first, parcel, now)
         self.datagrams += parcel.count
         self.octets += outer

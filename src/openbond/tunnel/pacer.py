@@ -12,14 +12,15 @@ CATCH_UP = 0.001
 
 
 class Pacer:
-    """Plain attributes, read by the hot path: `free_at`, when the line runs empty (seconds), and
-    `bps`, its speed in force in bit/s (0: nothing may be sent).
+    """Plain attributes, read by the hot path: `free_at`, when the line runs empty (seconds), `bps`,
+    its speed in force in bit/s (0: nothing may be sent), and `catch_up`, the lost time made up for.
     """
 
-    __slots__ = ("bps", "free_at")
+    __slots__ = ("bps", "catch_up", "free_at")
 
     def __init__(self, bps: float) -> None:
         self.bps = bps
+        self.catch_up = CATCH_UP
         self.free_at = 0.0
 
     def room(self, now: float) -> int:
@@ -27,13 +28,13 @@ class Pacer:
         # The same comparison as in `opens_at`, so that a timer and its deadline agree.
         if self.opens_at() > now or not self.bps:
             return 0
-        ahead = now + AHEAD - max(self.free_at, now - CATCH_UP)
+        ahead = now + AHEAD - max(self.free_at, now - self.catch_up)
         return max(1, int(ahead * self.bps / 8))
 
     def charge(self, octets: int, now: float) -> None:
         """Note that `octets` were given to the line at `now`."""
         if self.bps:
-            self.free_at = max(self.free_at, now - CATCH_UP) + octets * 8 / self.bps
+            self.free_at = max(self.free_at, now - self.catch_up) + octets * 8 / self.bps
 
     def opens_at(self) -> float:
         """Return when the line can next be given something."""
