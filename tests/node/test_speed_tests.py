@@ -332,6 +332,21 @@ def test_a_test_that_moved_its_bytes_ends_well_before_its_time() -> None:
 
 
 @needs_iperf
+def test_the_aggregator_stops_at_the_byte_cap_by_itself() -> None:
+    async def story() -> tuple[Outcome, Outcome]:
+        octets, _ = loopback()
+        bonder = asyncio.ensure_future(ends.end(NodeKind.BONDER))
+        ends.order = msgspec.structs.replace(ends.order, most_bytes=2 * octets + 1_000_000)
+        return await asyncio.gather(bonder, ends.end(NodeKind.AGGREGATOR))
+
+    ends = Ends(order(length_seconds=60, most_bytes=10**15))
+    _, aggregator = go(story)
+
+    assert (aggregator.error, aggregator.stopped_by) == ("", StoppedBy.BYTES)
+    assert ends.are_free()
+
+
+@needs_iperf
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_iperf3_killed_at_one_end_fails_the_test_in_words(number: int) -> None:
     async def story() -> tuple[Outcome, Outcome]:

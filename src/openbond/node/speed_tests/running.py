@@ -39,6 +39,7 @@ BEGINS_WITHIN_S = 10.0
 TRY_AGAIN_S = 0.5
 # What iperf3 still has to say when the traffic is over.
 ENDS_WITHIN_S = 8.0
+AGGREGATOR_SHARE = 1.05
 NOBODY_YET = ("unable to connect to server", "Connection refused")
 DOWN = frozenset({ShownState.DOWN, ShownState.HANDSHAKING, ShownState.OFFLINE})
 
@@ -94,6 +95,11 @@ class Running:
     def seconds_most(self) -> float:
         """After how many seconds this end stops, whatever the others do."""
         return self._order.idle_seconds + self._order.length_seconds + STOPS_AFTER_S
+
+    @property
+    def _most_octets(self) -> float:
+        # The bonder stops first, as it judges; the other end by itself should the bonder be gone.
+        return self._order.most_bytes * (1.0 if self._is_bonder else AGGREGATOR_SHARE)
 
     async def run(self) -> Outcome:
         """Run the test; the leg is given back and iperf3 is gone when it returns or is cancelled.
@@ -197,7 +203,7 @@ class Running:
         while not self._meter.is_over:
             await asyncio.sleep(LOOK_EVERY_S)
             await self._look()
-            if self._is_bonder and self._meter.octets >= self._order.most_bytes:
+            if self._meter.octets >= self._most_octets:
                 return StoppedBy.BYTES
             if self._iperf is not None and self._iperf.has_ended:
                 break
