@@ -61,7 +61,7 @@ from . import log
 from .door import Door
 from .legs import LegSockets
 from .settings import bond_settings, check_settings, read_private_key, read_settings
-from .speed_tests import test, test_status
+from .speed_tests import begin_or_end, reading_of
 from .starts import next_start, starts_path
 
 # Objects that were made and not freed again; Python's own 700 are the tuples of a few runs.
@@ -153,7 +153,7 @@ class Daemon:
             case LegDown() | LegReady():
                 return self._hold_or_release(request, now)
             case BeginTest() | EndTest():
-                test(self._bond, request, self._settings, now)
+                begin_or_end(self._bond, request, self._settings, now)
                 return Done()
             case Stop():
                 self._stop()
@@ -198,7 +198,7 @@ class Daemon:
             legs=[_leg_status(leg, self._legs.waiting_for(leg.leg_id)) for leg in report.legs],
             counters=counters,
             warnings=[f"{about}: {text}" for about, text in self._warnings.items()],
-            speed_test=test_status(self._bond, time.monotonic()),
+            speed_test=reading_of(self._bond, time.monotonic()),
             offloads=self._pump.offloads(),
         )
 

@@ -9,7 +9,9 @@ from openbond.tunnel.speed_test import TrialPlan
 from openbond.wire.states import NodeKind
 
 
-def test(bond: Bond, request: BeginTest | EndTest, settings: DaemonSettings, now: float) -> None:
+def begin_or_end(
+    bond: Bond, request: BeginTest | EndTest, settings: DaemonSettings, now: float
+) -> None:
     """Begin or end a speed test. Raises NodeError for a leg that is not there."""
     if isinstance(request, EndTest):
         bond.end_test(now)
@@ -30,7 +32,7 @@ def test(bond: Bond, request: BeginTest | EndTest, settings: DaemonSettings, now
         raise NodeError(f"The speed test cannot begin: {missing}.") from missing
 
 
-def test_status(bond: Bond, now: float) -> SpeedTestStatus | None:
+def reading_of(bond: Bond, now: float) -> SpeedTestStatus | None:
     """Return what the test that runs has counted."""
     found = bond.test_reading(now)
     if found is None:
