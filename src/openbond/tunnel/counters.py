@@ -1,8 +1,9 @@
 """The counters of a tunnel end, by name (behaviour 2.16). All count since the daemon's start.
 
 Datagrams and octets are those of the outer IP packets; `inner_` counts customers' octets as the TUN
-device saw them. Drops have the names of `drops.Drop` behind `dropped_`, and two of our own:
-`dropped_queue_full` and `dropped_no_leg` (datagrams).
+device saw them. Drops have the names of `drops.Drop` behind `dropped_`, and three of our own:
+`dropped_queue_full` and `dropped_no_leg` (datagrams), and `dropped_test` (reads of the TUN device
+that a speed test kept back).
 """
 
 LEG_COUNTERS = (
