@@ -5,5 +5,6 @@ __main__.py   such a child: wakes Django, then runs one module below
 rows_in.py    rows in bulk: seeds by the ORM, the rest by INSERT … SELECT
 asking.py     calls the server as its own front does, and keeps the statements it ran
 plain.py      the same page through ordinary serializers, to compare with
-page.py memory.py tree.py writers.py failover.py charts.py   the measurements: `fill` and `measure` each
+page.py memory.py tree.py writers.py failover.py charts.py   the measurements: `fill` and
+              `measure` each
 """
