@@ -47,10 +47,11 @@ class Site:
         assert wanted.distribution is not None
         return Measured(self.of_bond[wanted.distribution], 20.0, 1.0, 0.0)
 
-    def tune(self, *legs: LegToTune, numbers: Numbers = DEFAULTS) -> BondSettings:
+    def tune(self, *legs: LegToTune, trying: bool = False) -> BondSettings:
         results: dict[int | None, list[Measured]] = {}
         for _ in range(300):
-            step = next_step(tune_bond(legs, numbers), results, self.troubles)
+            tuner = tune_bond(legs, DEFAULTS, tries_distributions=trying)
+            step = next_step(tuner, results, self.troubles)
             if isinstance(step, BondSettings):
                 return step
             results.setdefault(step.leg_id, []).append(self.run(step))
@@ -209,9 +210,6 @@ def test_a_far_leg_takes_spill_only_also_next_to_a_best_leg_that_is_not_the_near
     assert "far is far away" in (unlike_leg([best, near, far]) or "")
 
 
-TRYING = Numbers(tries_distributions=True)
-
-
 @pytest.mark.parametrize(
     ("weighted", "expected"),
     [(52_400, Distribution.IDMPQ), (52_500, Distribution.WEIGHTED_ROUND_ROBIN)],
@@ -222,7 +220,7 @@ def test_weighted_round_robin_must_be_better_by_5_percent(
     of_bond = {Distribution.IDMPQ: 50_000.0, Distribution.WEIGHTED_ROUND_ROBIN: weighted}
     site = Site({1: line(25_000), 2: line(25_000)}, of_bond)
 
-    found = site.tune(A, B, numbers=TRYING)
+    found = site.tune(A, B, trying=True)
 
     assert found.packet_distribution is expected
     assert "50.0 Mbit/s" not in found.distribution_words
@@ -231,17 +229,24 @@ def test_weighted_round_robin_must_be_better_by_5_percent(
     assert {test.direction for test in of_bond_tests} == set(Direction)
 
 
+def test_without_a_way_to_try_it_legs_that_are_alike_keep_idmpq() -> None:
+    found = Site({1: line(25_000), 2: line(25_000)}).tune(A, B)
+
+    assert found.packet_distribution is Distribution.IDMPQ
+    assert "it was not tried" in found.distribution_words
+
+
 def test_it_is_not_tried_with_a_leg_that_takes_spill_only() -> None:
     site = Site({1: line(20_000), 2: line(50_000)})
 
-    found = site.tune(A, B, numbers=TRYING)
+    found = site.tune(A, B, trying=True)
 
     assert found.packet_distribution is Distribution.IDMPQ
     assert found.distribution_words.startswith("leg 1 (eth1) is half as fast or less than leg 2")
 
 
 def test_one_leg_has_nothing_to_distribute_and_needs_the_least_hold() -> None:
-    found = Site({1: line(20_000)}).tune(A, numbers=TRYING)
+    found = Site({1: line(20_000)}).tune(A, trying=True)
 
     assert (found.packet_distribution, found.reorder_max_hold) == (Distribution.IDMPQ, 30)
     assert "Only one leg" in found.distribution_words

@@ -13,6 +13,7 @@ from django.core.management import CommandError
 from django.db import Error as DatabaseError
 
 from openbond.server.control.state_files import StateDirectory, StateError
+from openbond.server.measurement.rules.tuning import BadNumbers
 from openbond.server.project.databases import BadDatabaseUrl
 from openbond.server.system.backups import BackupDamaged, RestoreRefused
 
@@ -20,7 +21,7 @@ SYSTEM_STATE = Path("/var/lib/openbond")
 SETTINGS = "openbond.server.project.settings"
 
 # What says by itself why it was refused, and what to do.
-REFUSALS = (StateError, BadDatabaseUrl, CommandError, BackupDamaged, RestoreRefused)
+REFUSALS = (StateError, BadDatabaseUrl, BadNumbers, CommandError, BackupDamaged, RestoreRefused)
 
 StateOption = Annotated[
     Path | None,

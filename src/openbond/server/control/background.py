@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
+from django.conf import settings
 from django.db import Error as DatabaseError
 
 from openbond.server.measurement.selectors import told_to_nodes
-from openbond.server.measurement.services import move_speed_tests
+from openbond.server.measurement.services import move_speed_tests, move_tunings
 
 from .bell import Bell
 from .contacts import SECONDS_BETWEEN_WRITES, Contacts, write_contacts
@@ -30,6 +31,7 @@ from .periodic import (
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_TEST_LOOKS = 0.25
+SECONDS_BETWEEN_TUNING_LOOKS = 1.0
 SECONDS_BETWEEN_JOBS = 10.0
 SECONDS_BETWEEN_TASKS = 1.0
 # How late a check of an aggregator may begin.
@@ -74,6 +76,9 @@ class Background:
             asyncio.create_task(
                 _repeat("speed tests", SECONDS_BETWEEN_TEST_LOOKS, self._look_at_tests)
             ),
+            asyncio.create_task(
+                _repeat("tunings", SECONDS_BETWEEN_TUNING_LOOKS, self._look_at_tunings)
+            ),
             asyncio.create_task(_repeat("contacts", SECONDS_BETWEEN_WRITES, self._write)),
             asyncio.create_task(_repeat("jobs", SECONDS_BETWEEN_JOBS, self._run_jobs)),
             asyncio.create_task(_repeat("tasks", SECONDS_BETWEEN_TASKS, self._run_tasks)),
@@ -112,6 +117,10 @@ class Background:
         told = await self._desk.run(told_to_nodes)
         self._bell.ring({node_id for node_id, _, _ in told ^ self._told_tests})
         self._told_tests = told
+
+    async def _look_at_tunings(self) -> None:
+        numbers = settings.TUNER_NUMBERS
+        await self._desk.run(move_tunings, numbers=numbers, now=self._clock())
 
     async def _write(self) -> None:
         heard = self._contacts.take()

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from openbond.server.fleet.models import Node
+from openbond.server.measurement.services import tune_on_first_contact
 
 SECONDS_BETWEEN_WRITES = 1.0
 
@@ -27,7 +28,10 @@ class Contacts:
 def write_contacts(heard: dict[int, str], *, now: datetime) -> None:
     """Write that these nodes (id → software version) were heard just now."""
     nodes = Node.objects.filter(pk__in=heard)
+    first = list(nodes.filter(last_connected__isnull=True).values_list("pk", flat=True))
     nodes.update(last_connected=now)
     for node_id, version in nodes.values_list("pk", "version"):
         if heard[node_id] and heard[node_id] != version:
             Node.objects.filter(pk=node_id).update(version=heard[node_id][:64])
+    if first:
+        tune_on_first_contact(node_ids=first)

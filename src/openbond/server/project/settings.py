@@ -8,11 +8,13 @@ OPENBOND_ALLOWED_HOSTS  host names, comma-separated (default: any)
 OPENBOND_PROXIES        addresses whose X-Forwarded-* headers count, comma-separated
 OPENBOND_PUBLIC_URL     what links in mails begin with (default: https:// and server_hostname)
 OPENBOND_CHECK_SECONDS  for laboratories: check aggregators this often, whatever their settings say
+OPENBOND_TUNER_NUMBERS  other numbers for tuners, e.g. sweep_seconds=5 (docs/guide/tuning.md)
 """
 
 import os
 from pathlib import Path
 
+from openbond.server.measurement.rules.tuning import numbers_from
 from openbond.server.telemetry import ALIAS as TELEMETRY
 
 from .databases import database_settings, telemetry_settings
@@ -31,6 +33,7 @@ TRUSTED_PROXIES = [proxy for proxy in os.environ.get("OPENBOND_PROXIES", "").spl
 
 PUBLIC_URL = os.environ.get("OPENBOND_PUBLIC_URL", "")
 CHECK_SECONDS = float(os.environ.get("OPENBOND_CHECK_SECONDS", "0"))
+TUNER_NUMBERS = numbers_from(os.environ.get("OPENBOND_TUNER_NUMBERS", ""))
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -57,10 +57,19 @@ def nothing_yet() -> list[Any]:
     return []
 
 
+def nobody_yet() -> dict[str, Any]:
+    return {}
+
+
 class Tuning(Dated):
     """A series of speed tests that recommends settings: of one leg, or of the bond without one.
 
-    `recommendations` is as version 3 of the API shows it, without addresses.
+    `recommendations` is as version 3 of the API shows it, without addresses; `reasons` says why,
+    as `about` and `words`. Its speed tests are the progress that a restarted server goes on from.
+
+    `aggregator`: on which it began. `waiting_since`: when the leg that comes next was first found
+    unfit to be tested. `troubles`: by the id of a leg, `code` and `words` of why it could not be
+    tuned.
     """
 
     bond = models.ForeignKey(Bond, models.CASCADE, related_name="tunings")
@@ -76,9 +85,15 @@ class Tuning(Dated):
     finished = models.DateTimeField(null=True)
     decided = models.DateTimeField(null=True)
     error = models.TextField(default="", blank=True)
+    reasons = models.JSONField[list[dict[str, str]]](default=nothing_yet)
+    aggregator = models.ForeignKey(Aggregator, models.SET_NULL, null=True, related_name="+")
+    waiting_since = models.DateTimeField(null=True)
+    troubles = models.JSONField[dict[str, dict[str, str]]](default=nobody_yet)
 
     class Meta:
         ordering: ClassVar = ["id"]
+        # Unfinished ones are looked for every second; see SpeedTest.
+        indexes: ClassVar = [models.Index(fields=["status"], name="tuning_status")]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(recommendations__isnull=True, decision__isnull=True)

@@ -30,6 +30,10 @@ LATENCY_LOAD = 25
 UNLIKE_SPEED, UNLIKE_RTT_MS, FAR_MS, LOSSIER_POINTS = 2, 50.0, 80.0, 1.0
 BETTER_BY = 1.05
 BOND_STREAMS = 8
+NOT_TRIED = (
+    "The legs are alike, so weighted_round_robin might do as well; it was not tried, as a test of "
+    "the bond runs with the distribution that is set."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,12 @@ class Loaded:
     loss: float
 
 
-def tune_bond(legs: Sequence[LegToTune], numbers: Numbers) -> BondTuner:
+def tune_bond(
+    legs: Sequence[LegToTune], numbers: Numbers, *, tries_distributions: bool = False
+) -> BondTuner:
     """Find the settings of a bond, one leg after the other; failover legs come last.
 
+    `tries_distributions`: a test of the bond can be run with another distribution than is set.
     Raises TuningFailed with the name of the leg.
     """
     tuned, left_out = yield from _tune_legs(legs, numbers)
@@ -87,12 +94,14 @@ def tune_bond(legs: Sequence[LegToTune], numbers: Numbers) -> BondTuner:
     down = yield from _load(tuned, Direction.DOWNLOAD, by_id, numbers)
     up = yield from _load(tuned, Direction.UPLOAD, by_id, numbers)
     hold, hold_words = hold_for(down, up)
-    distribution, distribution_words = yield from _distribute(down, up, numbers)
+    distribution, why = Distribution.IDMPQ, _why_not_weighted(down, up) or NOT_TRIED
+    if why is NOT_TRIED and tries_distributions:
+        distribution, why = yield from _try_distributions(numbers)
     return BondSettings(
         legs=tuple(tuned),
         left_out=tuple(left_out),
         packet_distribution=distribution,
-        distribution_words=distribution_words,
+        distribution_words=why,
         reorder_max_hold=hold,
         hold_words=hold_words,
         tcp_proxy=False,
@@ -187,23 +196,16 @@ def _delta(legs: Sequence[Loaded]) -> float:
     return (max(leg.rtt for leg in legs) - min(leg.rtt for leg in legs)) / 2
 
 
-def _distribute(
-    down: Sequence[Loaded], up: Sequence[Loaded], numbers: Numbers
-) -> Tests[tuple[Distribution, str]]:
+def _why_not_weighted(down: Sequence[Loaded], up: Sequence[Loaded]) -> str | None:
+    """Return in words why nothing but `idmpq` is in question; None: it is worth a try."""
     if len(down) == 1:
-        return Distribution.IDMPQ, "Only one leg was tuned, so there is nothing to distribute."
-    unlike = unlike_leg(down) or unlike_leg(up)
-    if unlike is not None:
-        return Distribution.IDMPQ, unlike
-    if not numbers.tries_distributions:
-        return Distribution.IDMPQ, (
-            "The legs are alike, so weighted_round_robin might do as well; it was not tried, as "
-            "tests of a bond run with its settings."
-        )
-    kbps = {}
-    for distribution in (Distribution.IDMPQ, Distribution.WEIGHTED_ROUND_ROBIN):
-        kbps[distribution] = yield from _both_ways(distribution, numbers)
-    weighted, plain = kbps[Distribution.WEIGHTED_ROUND_ROBIN], kbps[Distribution.IDMPQ]
+        return "Only one leg was tuned, so there is nothing to distribute."
+    return unlike_leg(down) or unlike_leg(up)
+
+
+def _try_distributions(numbers: Numbers) -> Tests[tuple[Distribution, str]]:
+    plain = yield from _both_ways(Distribution.IDMPQ, numbers)
+    weighted = yield from _both_ways(Distribution.WEIGHTED_ROUND_ROBIN, numbers)
     told = f"Both directions together gave {mbit(plain)} with idmpq and {mbit(weighted)} with"
     if weighted >= BETTER_BY * plain:
         return (

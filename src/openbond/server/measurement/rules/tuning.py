@@ -7,7 +7,8 @@ comes to the same test again, so the tests of a tuning are all that a restarted 
 
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
@@ -15,6 +16,19 @@ from openbond.wire.speed_tests import Direction
 from openbond.wire.states import Distribution
 
 R = TypeVar("R")
+
+# How long a leg tuner, and a bond tuner for each leg, waits for a leg that cannot be tested.
+WAITS = timedelta(hours=24)
+WAITS_IN_BOND = timedelta(minutes=30)
+# A leg that was tested before and does not come back.
+LOST_AFTER = timedelta(seconds=30)
+TOO_LONG = timedelta(minutes=30)
+MOST_BYTES = 10_000_000_000
+MOST_BYTES_MOBILE = 1_000_000_000
+# So many tests in a row may fail while the leg itself looks fit.
+MOST_FAILED = 3
+# What the options of a speed test allow.
+MOST_SECONDS, MOST_IDLE_SECONDS = 300, 60
 
 
 class FailureCode(StrEnum):
@@ -28,6 +42,7 @@ class FailureCode(StrEnum):
     LEG_UNAVAILABLE = "leg_unavailable"  # it could not be tested in all the time of waiting
     TEST_FAILED = "test_failed"
     MOVED = "moved"
+    SERVER_ERROR = "server_error"
 
 
 class TuningFailed(Exception):
@@ -38,6 +53,10 @@ class TuningFailed(Exception):
         self.words = words
         self.leg_id = leg_id
         super().__init__(f"{code.value}: {words}")
+
+
+class BadNumbers(ValueError):
+    """Numbers of a tuner that cannot be understood; the message says what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +76,6 @@ class Numbers:
     sweep_step: int = 5
     bad_in_a_row: int = 2
     latency_seconds: int = 10
-    tries_distributions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +153,25 @@ def next_step(
     except StopIteration as end:
         recommended: R = end.value
         return recommended
+
+
+def numbers_from(text: str) -> Numbers:
+    """Read `sweep_seconds=2,unlimited_seconds=2` as numbers that differ from the defaults.
+
+    Raises BadNumbers.
+    """
+    known = {field.name for field in fields(Numbers)}
+    given: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = part.partition("=")
+        most = MOST_IDLE_SECONDS if name == "idle_seconds" else MOST_SECONDS
+        if name not in known or not value.isdecimal() or not 1 <= int(value) <= most:
+            raise BadNumbers(
+                f"OPENBOND_TUNER_NUMBERS: {part!r} is no number of a tuner. Write NAME=NUMBER with "
+                f"a number from 1 to {most} and one of the names {', '.join(sorted(known))}."
+            )
+        given[name] = int(value)
+    return replace(Numbers(), **given)
 
 
 def mbit(kbps: float) -> str:

@@ -6,7 +6,14 @@ from .speed_tests import create_speed_test
 from .states import forget_changes, record_records, record_states
 from .test_ends import take_test_ended, take_test_progress, take_test_ready
 from .test_turns import move_speed_tests
-from .tunings import accept_tuning, cancel_tuning, create_tuning, decline_tuning
+from .tuning_runs import move_tunings
+from .tunings import (
+    accept_tuning,
+    cancel_tuning,
+    create_tuning,
+    decline_tuning,
+    tune_on_first_contact,
+)
 
 __all__ = [
     "accept_tuning",
@@ -18,10 +25,12 @@ __all__ = [
     "end_maintenance",
     "forget_changes",
     "move_speed_tests",
+    "move_tunings",
     "record_records",
     "record_states",
     "take_test_ended",
     "take_test_progress",
     "take_test_ready",
+    "tune_on_first_contact",
     "watch_alarms",
 ]

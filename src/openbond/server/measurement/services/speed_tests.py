@@ -1,6 +1,6 @@
 """Writes to speed tests. They wait in the queue until a node takes them (api-v3 05 1.2)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from django.db import transaction
@@ -38,12 +38,17 @@ class SpeedTestOptions(TypedDict, total=False):
 
 @transaction.atomic
 def create_speed_test(
-    *, by: Actor, bond: Bond, leg: Leg | None = None, **options: Unpack[SpeedTestOptions]
+    *,
+    by: Actor,
+    bond: Bond,
+    leg: Leg | None = None,
+    now: datetime | None = None,
+    **options: Unpack[SpeedTestOptions],
 ) -> SpeedTest:
     """Queue a test of a bond, or of one of its legs. Raises InvalidFields."""
-    now = timezone.now()
+    now = now or timezone.now()
     owner = locked(Bond.objects.select_related("bonder", "current_aggregator"), bond.pk)
-    if leg is not None and not _is_testable(locked(Leg.objects.all(), leg.pk)):
+    if leg is not None and not _is_testable(locked(Leg.objects.all(), leg.pk), now):
         raise InvalidFields.one("leg", NOT_TESTABLE)
     test = SpeedTest(bond=owner, leg=leg, submitted=now, created=now, modified=now, **options)
     test.description = described(
@@ -63,8 +68,8 @@ def create_speed_test(
     return test
 
 
-def _is_testable(leg: Leg) -> bool:
-    since = timezone.now() - timedelta(seconds=current_settings().node_status_timeout)
+def _is_testable(leg: Leg, now: datetime) -> bool:
+    since = now - timedelta(seconds=current_settings().node_status_timeout)
     active = Leg.objects.filter(pk=leg.pk, link_mode=LinkMode.ACTIVE.value)
     return active.alias(state=state_of_leg(since=since)).filter(state__in=TESTABLE).exists()
 

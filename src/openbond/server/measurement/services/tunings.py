@@ -1,9 +1,11 @@
 """Writes to tunings: queue, cancel, and the decision on what they recommend (api-v3 05 2.2)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -18,6 +20,7 @@ from openbond.server.errors import (
     NotFinished,
     NotSuccessful,
     Outdated,
+    Refused,
     TuningInProgress,
 )
 from openbond.server.measurement.models import (
@@ -27,7 +30,7 @@ from openbond.server.measurement.models import (
     TuningDecision,
     TuningStatus,
 )
-from openbond.server.system.actors import Actor
+from openbond.server.system.actors import SERVER, Actor
 from openbond.server.system.changes import Change
 from openbond.server.system.locks import locked
 from openbond.server.system.services import record
@@ -36,6 +39,8 @@ from openbond.wire.states import LinkMode
 UNFINISHED = (TuningStatus.QUEUED, TuningStatus.RUNNING)
 WAITING_TESTS = (TestStatus.QUEUED, TestStatus.RUNNING)
 BOND_SETTINGS = ("packet_distribution", "reorder_max_hold", "tcp_proxy")
+
+log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -53,7 +58,13 @@ def create_tuning(
     of_leg = locked(Leg.objects.all(), leg.pk) if leg else None
     _check_legs(row, of_leg)
     tuning = Tuning(
-        bond=row, leg=of_leg, automatic=automatic, submitted=now, created=now, modified=now
+        bond=row,
+        leg=of_leg,
+        automatic=automatic,
+        aggregator_id=row.current_aggregator_id,
+        submitted=now,
+        created=now,
+        modified=now,
     )
     try:
         with transaction.atomic():
@@ -69,7 +80,7 @@ def create_tuning(
 def cancel_tuning(*, by: Actor, tuning: Tuning) -> Tuning:
     """Stop a tuning, and the tests it still has to run. Raises AlreadyFinished."""
     now = timezone.now()
-    row = _locked(tuning)
+    row = lock_tuning(tuning)
     if row.status not in UNFINISHED:
         raise AlreadyFinished
     SpeedTest.objects.filter(tuning=row, status__in=WAITING_TESTS).update(
@@ -90,7 +101,7 @@ def accept_tuning(*, by: Actor, tuning: Tuning) -> Tuning:
     Outdated.
     """
     now = timezone.now()
-    row = _locked(tuning)
+    row = lock_tuning(tuning)
     recommended = _undecided(row)
     if row.bond.tuning_in_progress:
         raise TuningInProgress
@@ -112,9 +123,27 @@ def decline_tuning(*, by: Actor, tuning: Tuning) -> Tuning:
     Raises NotFinished, NotSuccessful, NoRecommendations, AlreadyDecided.
     """
     now = timezone.now()
-    row = _locked(tuning)
+    row = lock_tuning(tuning)
     _undecided(row)
     return _decide(by, row, TuningDecision.DECLINED, now)
+
+
+def lock_tuning(tuning: Tuning) -> Tuning:
+    """Return the row as it is now, for this transaction alone to write. Raises Vanished."""
+    # The bond first: whoever writes a bond and its tuning takes them in this order.
+    locked(Bond.objects.all(), tuning.bond_id)
+    return locked(Tuning.objects.select_related("bond", "leg"), tuning.pk)
+
+
+@transaction.atomic
+def tune_on_first_contact(*, node_ids: Iterable[int]) -> None:
+    """Tune the bonds that want it of bonders that were never heard before (api-v3 02-bonds 10)."""
+    for bond in Bond.objects.filter(bonder__in=list(node_ids), automatic_tuning=True):
+        try:
+            with transaction.atomic():
+                create_tuning(by=SERVER, bond=bond, automatic=True)
+        except Refused as refusal:
+            log.warning("automatic tuning is not begun", bond=bond.pk, error=str(refusal))
 
 
 def _check_legs(bond: Bond, leg: Leg | None) -> None:
@@ -122,12 +151,6 @@ def _check_legs(bond: Bond, leg: Leg | None) -> None:
         raise LegNotActive
     if leg is None and not bond.legs.filter(link_mode=LinkMode.ACTIVE.value).exists():
         raise NoActiveLegs
-
-
-def _locked(tuning: Tuning) -> Tuning:
-    # The bond first: whoever writes a bond and its tuning takes them in this order.
-    locked(Bond.objects.all(), tuning.bond_id)
-    return locked(Tuning.objects.select_related("bond", "leg"), tuning.pk)
 
 
 def _undecided(row: Tuning) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""When the tuning of a leg has gone on long enough (behaviour 4.4, 4.5). No database, no clock."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from .limits import most_bytes
+from .tuning import (
+    LOST_AFTER,
+    MOST_BYTES,
+    MOST_BYTES_MOBILE,
+    MOST_FAILED,
+    TOO_LONG,
+    WAITS,
+    WAITS_IN_BOND,
+    FailureCode,
+    Measured,
+    TuningFailed,
+    Wanted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the tests of one leg have cost so far. `failed_in_row`: the last tests, if they failed.
+
+    `last_error` is theirs in words.
+    """
+
+    time: timedelta
+    moved_bytes: int
+    failed_in_row: int
+    last_error: str
+
+
+def too_much(spent: Spent) -> TuningFailed | None:
+    """Return why no more tests of a leg are run; None: there may be more."""
+    if spent.time > TOO_LONG:
+        minutes = TOO_LONG // timedelta(minutes=1)
+        return TuningFailed(FailureCode.TOO_LONG, f"The tests took more than {minutes} min in all.")
+    if spent.failed_in_row >= MOST_FAILED:
+        return TuningFailed(
+            FailureCode.TEST_FAILED,
+            f"{MOST_FAILED} tests in a row failed, the last one so: {spent.last_error}",
+        )
+    return None
+
+
+def too_many_bytes(
+    wanted: Wanted, *, done: Iterable[Measured], moved_bytes: int, is_mobile: bool
+) -> TuningFailed | None:
+    """Return why a test is not run, as it would bring the leg over its cap; None: it may run.
+
+    Its bytes are known beforehand from its limit, or from the best speed of what was `done`.
+    """
+    cap = MOST_BYTES_MOBILE if is_mobile else MOST_BYTES
+    best = max((one.throughput_kbps for one in done), default=0.0)
+    kbps = wanted.rate_limit_kbps or best
+    expected = min(int(kbps * 1000 / 8 * wanted.seconds), most_bytes(is_mobile=is_mobile))
+    if moved_bytes + expected <= cap:
+        return None
+    return TuningFailed(
+        FailureCode.BYTES,
+        f"The tests moved {moved_bytes / 1e9:.1f} GB, and the next one would bring them over "
+        f"the {cap / 1e9:.0f} GB that the tuning of a leg may take.",
+    )
+
+
+def waited_too_long(
+    waited: timedelta, *, was_tested: bool, in_bond: bool, state: str
+) -> TuningFailed | None:
+    """Return why a leg that cannot be tested is no longer waited for; None: it still is."""
+    patience = LOST_AFTER if was_tested else WAITS_IN_BOND if in_bond else WAITS
+    if waited <= patience:
+        return None
+    if was_tested:
+        seconds = LOST_AFTER // timedelta(seconds=1)
+        return TuningFailed(
+            FailureCode.LEG_LOST, f"The leg was lost for more than {seconds} s; it is {state}."
+        )
+    return TuningFailed(
+        FailureCode.LEG_UNAVAILABLE,
+        f"The leg could not be tested for {_in_words(patience)}; it is {state}.",
+    )
+
+
+def _in_words(span: timedelta) -> str:
+    hours, minutes = divmod(span // timedelta(minutes=1), 60)
+    return f"{hours} h" if hours else f"{minutes} min"
