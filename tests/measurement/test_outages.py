@@ -1,5 +1,6 @@
 """Prevented downtime: the table of behaviour 4.9, row by row, and its periods."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,10 +8,12 @@ import pytest
 
 from openbond.server.bonds.models import Bond, Leg, LegReport
 from openbond.server.measurement.models import LegChange
-from openbond.server.measurement.rules import Change, Source
+from openbond.server.measurement.rules import Change, Source, changes_to_record
 from openbond.server.measurement.rules.outages import (
-    Outage,
+    LegTimes,
     Period,
+    Prevented,
+    fit_times,
     outages,
     prevented,
     previous_month,
@@ -30,51 +33,140 @@ def at(clock: str) -> datetime:
     return DAY + timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2])
 
 
-def down(*spans: str) -> list[Outage]:
-    """Read `10:00-11:00` as one leg's outages."""
-    pairs = [span.split("-") for span in spans]
-    return [Outage(at(start), at(end)) for start, end in pairs]
+def span(text: str) -> tuple[datetime, datetime]:
+    """Read `10:00-11:00`; hours past 24 are days later."""
+    start, end = text.split("-")
+    return at(start), at(end)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One leg: up but for the times given; on duty unless it is a failover or an idle leg."""
+
+    down: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    on_duty: bool = True
+
+    def times(self, period: Period) -> LegTimes:
+        duty = ShownState.UP if self.on_duty else ShownState.IDLE
+        start = period.start - timedelta(days=7)
+        track = [Change(start, ShownState.UP)]
+        for spans, state in (self.down, ShownState.DOWN), (self.removed, ShownState.REMOVED):
+            for began, ended in map(span, spans):
+                track += [Change(began, state), Change(ended, ShownState.UP)]
+        changes = {
+            Source.DUTY: [Change(start, duty)],
+            Source.BONDER: track,
+            Source.AGGREGATOR: [Change(start, ShownState.UP)],
+        }
+        view = {"since": start, "until": period.end + timedelta(days=7)}
+        return LegTimes(outages(changes, **view), fit_times(changes, **view))
+
+
+def down(*spans: str) -> Line:
+    return Line(down=spans)
+
+
+UP_ALL_TIME = Line()
+FOLLOWING = Period(PERIOD.end, PERIOD.end + timedelta(days=7))
+# From Wednesday's midnight: Saturday 23:59:50 to Sunday 00:00:20, and Friday 12:00 to Wednesday.
+OVER_THE_EDGE = down("95:59:50-96:00:20")
+LASTING = down("60:00-180:00")
 
 
 @pytest.mark.parametrize(
-    ("legs", "count", "duration"),
+    ("legs", "count", "duration", "none_left"),
     [
-        pytest.param([down("10:00:00-10:00:29")], 0, 0, id="1: 29 s is too short"),
-        pytest.param([down("10:00:00-10:00:30")], 1, 30, id="2: 30 s counts"),
-        pytest.param([down("10:00:00-10:00:29.999")], 0, 0, id="2: to the millisecond"),
+        pytest.param([down("10:00:00-10:00:29"), UP_ALL_TIME], 0, 0, 0, id="1: 29 s"),
+        pytest.param([down("10:00:00-10:00:30"), UP_ALL_TIME], 1, 30, 0, id="2: 30 s"),
+        pytest.param([down("10:00:00-10:00:29.999"), UP_ALL_TIME], 0, 0, 0, id="2: to the ms"),
         pytest.param(
-            [down("10:00:00-10:00:29", "10:00:30-10:00:59")], 0, 0, id="3: not joined over a gap"
+            [down("10:00:00-10:00:29", "10:00:30-10:00:59"), UP_ALL_TIME],
+            0,
+            0,
+            0,
+            id="3: not joined over a gap",
         ),
-        pytest.param([down("10:00-11:00"), down("10:30-11:30")], 1, 7200, id="4"),
         pytest.param(
-            [down("10:00-10:10"), down("10:05-10:20"), down("10:15-10:30")], 1, 2400, id="5: chain"
+            [down("10:00-11:00"), down("10:30-11:30"), UP_ALL_TIME], 1, 7200, 0, id="4: overlap"
         ),
-        pytest.param([down("10:00-10:10"), down("10:10-10:20")], 2, 1200, id="6: half-open"),
-        pytest.param([down("10:00-10:10"), down("10:05:00-10:05:20")], 1, 600, id="7"),
-        pytest.param([down("10:00-10:40"), down("10:30-10:50")], 1, 3600, id="9"),
-        pytest.param([down("10:00-11:00"), down("10:00-11:00")], 1, 7200, id="11"),
-        pytest.param([down("10:00-11:00"), down("10:20:00-10:20:20")], 1, 3600, id="12"),
-        pytest.param([down("10:00-11:00")], 1, 3600, id="13"),
+        pytest.param(
+            [down("10:00-10:10"), down("10:05-10:20"), down("10:15-10:30"), UP_ALL_TIME],
+            1,
+            2400,
+            0,
+            id="5: chain",
+        ),
+        pytest.param(
+            [down("10:00-10:10"), down("10:10-10:20"), UP_ALL_TIME], 2, 1200, 0, id="6: half-open"
+        ),
+        pytest.param(
+            [down("10:00-10:10"), down("10:05:00-10:05:20"), UP_ALL_TIME],
+            1,
+            600,
+            0,
+            id="7: a short one beside",
+        ),
+        pytest.param(
+            [Line(("10:00-11:00",), on_duty=False), UP_ALL_TIME], 0, 0, 0, id="8: failover leg"
+        ),
+        pytest.param([down("10:00-10:40"), down("10:30-10:50")], 1, 3600, 600, id="9: both down"),
+        pytest.param(
+            [down("10:00-10:40"), down("10:30-10:50"), Line(on_duty=False)],
+            1,
+            3600,
+            0,
+            id="10: and a failover leg up",
+        ),
+        pytest.param([down("10:00-11:00"), down("10:00-11:00")], 1, 7200, 3600, id="11: all down"),
+        pytest.param(
+            [down("10:00-11:00"), down("10:20:00-10:20:20")], 1, 3600, 20, id="12: for 20 s"
+        ),
+        pytest.param([down("10:00-11:00")], 1, 3600, 3600, id="13: the only leg"),
+        pytest.param([OVER_THE_EDGE, UP_ALL_TIME], 1, 10, 0, id="14: the first week"),
+        pytest.param([LASTING, UP_ALL_TIME], 1, 129_600, 0, id="16: still down"),
+        pytest.param([UP_ALL_TIME, UP_ALL_TIME], 0, 0, 0, id="17: legs that worked"),
+        pytest.param([down("10:00-11:00"), down("10:00-11:00")], 1, 7200, 3600, id="18: no power"),
+        pytest.param(
+            [Line(removed=("10:00-11:00",)), UP_ALL_TIME], 0, 0, 0, id="19: removed for loss"
+        ),
+        pytest.param(
+            [Line(("10:00-11:00",), on_duty=False), UP_ALL_TIME], 0, 0, 0, id="20: mode idle"
+        ),
     ],
 )
-def test_the_table(legs: list[list[Outage]], count: int, duration: int) -> None:
-    found = prevented(legs, period=PERIOD, shortest=SHORTEST)
+def test_the_table(legs: list[Line], count: int, duration: int, none_left: int) -> None:
+    found = figure(legs, PERIOD)
 
-    assert (found.count, found.duration) == (count, duration)
+    assert (found.count, found.duration, found.none_left) == (count, duration, none_left)
 
 
-def test_rows_14_to_16_an_outage_is_cut_to_each_period_it_touches() -> None:
-    edge = PERIOD.end
-    across = [Outage(edge - timedelta(seconds=10), edge + timedelta(seconds=20))]
-    following = Period(edge, edge + timedelta(days=7))
-    lasting = [Outage(datetime(2024, 5, 17, 12, tzinfo=UTC), datetime(2024, 5, 22, tzinfo=UTC))]
+def figure(legs: list[Line], period: Period) -> Prevented:
+    return prevented([leg.times(PERIOD) for leg in legs], period=period, shortest=SHORTEST)
 
-    def seconds(legs: list[Outage], period: Period) -> int:
-        return prevented([legs], period=period, shortest=SHORTEST).duration
 
-    assert seconds(across, PERIOD) == 10
-    assert seconds(across, following) == 20
-    assert seconds(lasting, PERIOD) == 129_600
+def test_row_15_the_second_week_of_an_outage_over_the_edge() -> None:
+    found = figure([OVER_THE_EDGE, UP_ALL_TIME], FOLLOWING)
+
+    assert (found.count, found.duration, found.none_left) == (1, 20, 0)
+
+
+def test_row_17_reports_filled_in_later_leave_no_outage() -> None:
+    before = Change(at("9:00"), ShownState.UP)
+    later = Change(at("11:00"), ShownState.UP)
+    timeout = timedelta(minutes=3)
+
+    rows = changes_to_record(
+        last=before, heard=at("9:00"), told=later, continuous=True, timeout=timeout
+    )
+
+    assert rows == []
+
+
+def test_a_removed_leg_is_not_fit_beside_one_that_is_down() -> None:
+    found = figure([down("10:00-11:00"), Line(removed=("10:30-10:45",))], PERIOD)
+
+    assert (found.duration, found.none_left) == (3600, 900)
 
 
 def track(*said: tuple[str, ShownState]) -> list[Change]:

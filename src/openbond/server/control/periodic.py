@@ -14,7 +14,7 @@ from django_tasks_db.compat import TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
-from openbond.server.measurement.services import watch_alarms
+from openbond.server.measurement.services import fix_prevented_downtime, watch_alarms
 from openbond.server.system.alerts import raise_alert
 from openbond.server.system.mail import MAIL_QUEUE
 from openbond.server.system.selectors import current_settings
@@ -37,6 +37,7 @@ class Job:
 JOBS = (
     Job("expire certificates", Every(timedelta(minutes=1)), expire_certificates),
     Job("watch alarms", Every(timedelta(seconds=10)), watch_alarms),
+    Job("fix prevented downtime", Every(timedelta(hours=1)), fix_prevented_downtime),
     Job("purge", Every(timedelta(hours=1)), purge),
     Job("roll up metrics", Every(timedelta(seconds=10)), metric_reports.roll_up),
     Job("forget metrics", Every(timedelta(minutes=1)), metric_reports.forget),

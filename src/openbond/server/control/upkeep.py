@@ -10,7 +10,7 @@ from django_tasks_db.models import DBTaskResult
 
 from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone, UpdateStatus
 from openbond.server.fleet.services import request_config_update
-from openbond.server.measurement.models import Alarm
+from openbond.server.measurement.models import Alarm, FixedPeriod
 from openbond.server.measurement.services import forget_changes
 from openbond.server.system.alerts import raise_alert
 from openbond.server.system.backups import kept_backups, make_backup
@@ -60,6 +60,7 @@ def purge(*, now: datetime) -> None:
     applied.filter(settled__lt=now - APPLIED_KEPT).delete()
     _forget_tombstones(now - HISTORY_KEPT)
     forget_changes(before=now - HISTORY_KEPT)
+    FixedPeriod.objects.filter(end__lt=now - HISTORY_KEPT).delete()
     NodeEvent.objects.filter(at__lt=now - HISTORY_KEPT).delete()
     Alarm.objects.filter(closed__lt=now - HISTORY_KEPT).delete()
     Alert.objects.filter(last__lt=now - HISTORY_KEPT).delete()

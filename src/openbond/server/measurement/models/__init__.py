@@ -1,6 +1,7 @@
 """Histories of legs, speed tests and tunings."""
 
 from .alarms import Alarm
+from .prevented import FixedFigure, FixedPeriod
 from .states import LegChange, LegWatch
 from .tests import (
     Direction,
@@ -16,6 +17,8 @@ from .tests import (
 __all__ = [
     "Alarm",
     "Direction",
+    "FixedFigure",
+    "FixedPeriod",
     "LegChange",
     "LegWatch",
     "Protocol",

@@ -2,6 +2,7 @@
 
 from .alarms import watch_alarms
 from .maintenance import begin_maintenance, end_maintenance
+from .prevented import fix_prevented_downtime
 from .speed_tests import create_speed_test
 from .states import forget_changes, record_records, record_states
 from .test_ends import take_test_ended, take_test_progress, take_test_ready
@@ -23,6 +24,7 @@ __all__ = [
     "create_tuning",
     "decline_tuning",
     "end_maintenance",
+    "fix_prevented_downtime",
     "forget_changes",
     "move_speed_tests",
     "move_tunings",
