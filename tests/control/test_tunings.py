@@ -9,7 +9,7 @@ import pytest
 from openbond.server.bonds.models import Bond, Leg, MobileProviderProfile
 from openbond.server.bonds.services import move_bond, update_bond, update_leg
 from openbond.server.control.contacts import write_contacts
-from openbond.server.errors import Refused
+from openbond.server.errors import InvalidFields, Refused
 from openbond.server.fleet.models import ConfigUpdate, Node
 from openbond.server.measurement.models import SpeedTest, Tuning
 from openbond.server.measurement.rules.tuning import Numbers
@@ -101,6 +101,25 @@ def test_its_tests_run_one_after_the_other_also_over_a_time_without_server(
     assert {test.leg_id for test in tests} == {leg.pk}
     assert [test.idle_seconds for test in tests].count(site.numbers.idle_seconds) == 2
     assert tests[0].description == "TCP download, 2 s, no rate limit, 1 stream"
+
+
+def test_between_its_tests_the_leg_stays_out_of_the_bond(site: LinedSite, leg: Leg) -> None:
+    tuning = site.tune(leg)
+    while not SpeedTest.objects.filter(status="finished").exists():
+        site.look()
+    site.states[leg.pk] = "testing"
+
+    for _ in range(3):
+        site.look()
+
+    assert len(site.tests(tuning)) > 1, "it is tested again, though it is not up"
+    with pytest.raises(InvalidFields, match="active and up"):
+        create_speed_test(by=SERVER, bond=site.fleet.bond, leg=leg, now=site.now)
+    site.run(tuning)
+    site.wait(12 * SECOND, step=SECOND)
+    other = site.run(site.tune(leg), until=["queued"])
+    site.look()
+    assert site.tests(other) == [], "a tuning does not take what another one left"
 
 
 # ------------------------------------------------------------------------------------- waiting

@@ -34,7 +34,8 @@ class SpeedTestOrder(Struct, frozen=True, kw_only=True):
     `begin` is false until both ends have said that they are ready (reports.SpeedTestReady).
     `rate_limit_kbps` counts outer IP packets, as `most_bytes` does: after so many the test ends.
     `idle_seconds`: how long the idle latency is probed before the traffic. `port`: where the
-    aggregator listens, on its tunnel address.
+    aggregator listens, on its tunnel address. `keeps_leg_ms`: how long the leg stays out of its
+    bond after a test that ended well, for the next test of the same tuning (behaviour 4.5).
     """
 
     test_id: int
@@ -49,3 +50,4 @@ class SpeedTestOrder(Struct, frozen=True, kw_only=True):
     port: int
     idle_seconds: int = 0
     begin: bool = False
+    keeps_leg_ms: int = 0

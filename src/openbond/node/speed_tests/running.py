@@ -90,6 +90,7 @@ class Running:
         self._meter = Meter(length_seconds=order.length_seconds)
         self._idle: Latency | None = None
         self._iperf: Iperf | None = None
+        self._has_ended_well = False
 
     @property
     def seconds_most(self) -> float:
@@ -128,6 +129,7 @@ class Running:
         await self._wait_for_traffic(_sizes(status))
         stopped_by = await self._count()
         await self._end_traffic(stopped_by)
+        self._has_ended_well = True
         counted, latency = self._meter.mean()
         return Outcome(
             stopped_by=stopped_by,
@@ -159,7 +161,19 @@ class Running:
         if self._iperf is not None:
             await self._iperf.kill()
         with contextlib.suppress(NoAnswer):
-            await self._ask(EndTest())
+            await self._ask(self._keep() if self._has_ended_well else EndTest())
+
+    def _keep(self) -> BeginTest | EndTest:
+        """Return how the leg is left: the next test of a tuning would only take it out again."""
+        order = self._order
+        if not order.keeps_leg_ms:
+            return EndTest()
+        return BeginTest(
+            test_id=order.test_id,
+            leg_id=order.leg_id,
+            limit_kbps=None,
+            within_ms=order.keeps_leg_ms,
+        )
 
     # -- the traffic ------------------------------------------------------------------------------
 

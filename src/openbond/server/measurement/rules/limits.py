@@ -12,6 +12,8 @@ STOPS_AFTER = timedelta(seconds=15)
 # So long the last words may be under way, and a leg needs to come back from the test before.
 WORDS_WITHIN = timedelta(seconds=10)
 BACK_WITHIN = timedelta(seconds=30)
+# So long the leg stays out of its bond between two tests of a tuning; after the last one, too.
+LEG_KEPT = timedelta(seconds=10)
 # Both ends tell something every second of the traffic.
 HEARD_WITHIN = timedelta(seconds=15)
 

@@ -1,12 +1,15 @@
 """Which speed tests the nodes must know of now."""
 
+from datetime import timedelta
+
 from django.db.models import Q
 
 from openbond.server.bonds.models import Bond
 from openbond.server.measurement.models import SpeedTest, TestStatus
-from openbond.server.measurement.rules.limits import most_bytes
+from openbond.server.measurement.rules.limits import LEG_KEPT, most_bytes
 from openbond.wire.speed_tests import Direction, Protocol, SpeedTestOrder
 
+MILLISECOND = timedelta(milliseconds=1)
 UNFINISHED = (TestStatus.QUEUED, TestStatus.RUNNING)
 
 
@@ -49,4 +52,5 @@ def _order(test: SpeedTest) -> SpeedTestOrder:
         port=test.port,
         idle_seconds=test.idle_seconds,
         begin=test.status == TestStatus.RUNNING,
+        keeps_leg_ms=LEG_KEPT // MILLISECOND if test.tuning_id and test.leg_id else 0,
     )

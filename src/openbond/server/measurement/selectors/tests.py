@@ -1,14 +1,18 @@
 """Reads of speed tests and tunings, from who asks."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
 from openbond.server.bonds.models import Leg
-from openbond.server.measurement.models import SpeedTest, Tuning
+from openbond.server.measurement.models import SpeedTest, TestStatus, Tuning
+from openbond.server.measurement.rules.limits import LEG_KEPT
+from openbond.server.measurement.rules.tests import TESTABLE
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
 from openbond.server.spaces.viewer import Viewer
+from openbond.wire.states import ShownState
 
 
 def speed_tests_visible_to(viewer: Viewer) -> QuerySet[SpeedTest]:
@@ -37,6 +41,19 @@ def leg_types(bond_ids: Iterable[int]) -> dict[int, str]:
     """Return the type of every leg of the bonds, by the id of the leg."""
     legs = Leg.objects.filter(bond__in=set(bond_ids))
     return dict(legs.values_list("id", "type"))
+
+
+def testable_states(*, leg_id: int | None, tuning_id: int | None, now: datetime) -> frozenset[str]:
+    """Return the states in which a leg, or any of the bond's without one, can be tested.
+
+    Between two tests of a tuning its leg stays out of the bond, and so does `testing`.
+    """
+    kept = SpeedTest.objects.filter(
+        leg=leg_id, tuning=tuning_id, status=TestStatus.FINISHED, finished__gt=now - LEG_KEPT
+    )
+    if leg_id is None or tuning_id is None or not kept.exists():
+        return TESTABLE
+    return TESTABLE | {ShownState.TESTING.value}
 
 
 def speed_test_statistics(space: Space) -> RollUp:

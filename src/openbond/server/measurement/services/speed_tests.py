@@ -10,7 +10,8 @@ from openbond.server.bonds.models import Bond, Leg
 from openbond.server.bonds.selectors import state_of_leg
 from openbond.server.errors import InvalidFields
 from openbond.server.measurement.models import Direction, Protocol, SpeedTest, Tuning
-from openbond.server.measurement.rules.tests import NOT_TESTABLE, TESTABLE, described
+from openbond.server.measurement.rules.tests import NOT_TESTABLE, described
+from openbond.server.measurement.selectors.tests import testable_states
 from openbond.server.system.actors import Actor
 from openbond.server.system.changes import Change, shown_values
 from openbond.server.system.locks import locked
@@ -48,7 +49,8 @@ def create_speed_test(
     """Queue a test of a bond, or of one of its legs. Raises InvalidFields."""
     now = now or timezone.now()
     owner = locked(Bond.objects.select_related("bonder", "current_aggregator"), bond.pk)
-    if leg is not None and not _is_testable(locked(Leg.objects.all(), leg.pk), now):
+    tuning = options.get("tuning")
+    if leg is not None and not _is_testable(locked(Leg.objects.all(), leg.pk), tuning, now):
         raise InvalidFields.one("leg", NOT_TESTABLE)
     test = SpeedTest(bond=owner, leg=leg, submitted=now, created=now, modified=now, **options)
     test.description = described(
@@ -68,10 +70,11 @@ def create_speed_test(
     return test
 
 
-def _is_testable(leg: Leg, now: datetime) -> bool:
+def _is_testable(leg: Leg, tuning: Tuning | None, now: datetime) -> bool:
     since = now - timedelta(seconds=current_settings().node_status_timeout)
     active = Leg.objects.filter(pk=leg.pk, link_mode=LinkMode.ACTIVE.value)
-    return active.alias(state=state_of_leg(since=since)).filter(state__in=TESTABLE).exists()
+    states = testable_states(leg_id=leg.pk, tuning_id=tuning.pk if tuning else None, now=now)
+    return active.alias(state=state_of_leg(since=since)).filter(state__in=states).exists()
 
 
 def _configuration(bond: Bond) -> dict[str, object]:

@@ -25,7 +25,8 @@ from openbond.server.measurement.rules.limits import (
     over_after,
 )
 from openbond.server.measurement.rules.measured import ENDS
-from openbond.server.measurement.rules.tests import NO_TRAFFIC, NOT_TESTABLE, TESTABLE
+from openbond.server.measurement.rules.tests import NO_TRAFFIC, NOT_TESTABLE
+from openbond.server.measurement.selectors.tests import testable_states
 from openbond.server.system.locks import Lock, take
 from openbond.server.system.selectors import current_settings
 from openbond.wire.speed_tests import Direction, Protocol
@@ -148,7 +149,8 @@ def _legs(test: SpeedTest) -> QuerySet[Leg]:
 
 def _carries(test: SpeedTest, now: datetime) -> bool:
     since = now - timedelta(seconds=current_settings().node_status_timeout)
-    return _legs(test).alias(state=state_of_leg(since=since)).filter(state__in=TESTABLE).exists()
+    states = testable_states(leg_id=test.leg_id, tuning_id=test.tuning_id, now=now)
+    return _legs(test).alias(state=state_of_leg(since=since)).filter(state__in=states).exists()
 
 
 def _why_not(test: SpeedTest) -> str:

@@ -19,7 +19,6 @@ from openbond.server.errors import DomainError
 from openbond.server.measurement.models import SpeedTest, TestStatus, Tuning
 from openbond.server.measurement.rules.bond_tuner import BondSettings, LegToTune, tune_bond
 from openbond.server.measurement.rules.leg_tuner import tune_leg
-from openbond.server.measurement.rules.tests import TESTABLE
 from openbond.server.measurement.rules.tuning import (
     FailureCode,
     LegSpeeds,
@@ -35,6 +34,7 @@ from openbond.server.measurement.rules.tuning_limits import (
     too_much,
     waited_too_long,
 )
+from openbond.server.measurement.selectors.tests import testable_states
 from openbond.server.system.actors import SERVER
 from openbond.server.system.selectors import current_settings
 from openbond.wire.states import LegType, LinkMode
@@ -225,7 +225,8 @@ def _targets(run: _Run, wanted: Wanted) -> Sequence[Leg]:
 
 
 def _is_testable(run: _Run, wanted: Wanted) -> bool:
-    return any(run.states[leg.pk] in TESTABLE for leg in _targets(run, wanted))
+    states = testable_states(leg_id=wanted.leg_id, tuning_id=run.tuning.pk, now=run.now)
+    return any(run.states[leg.pk] in states for leg in _targets(run, wanted))
 
 
 def _run(row: Tuning, tests: list[SpeedTest], numbers: Numbers, now: datetime) -> _Run:
