@@ -471,4 +471,5 @@ def test_the_defaults_are_those_of_the_behaviour() -> None:
         sweep_step=5,
         bad_in_a_row=2,
         latency_seconds=10,
+        lost_seconds=30,
     )

@@ -16,11 +16,18 @@ from openbond.lab.waiting import wait_until
 
 from .site import Site
 
+# A tuning with the tests of the method takes ten minutes; see test_tuners.py.
+SHORT_TUNINGS = (
+    "idle_seconds=1,unlimited_seconds=2,unlimited_times=1,steady_seconds=4,"
+    "sweep_seconds=3,sweep_from=95,sweep_to=100,lost_seconds=10"
+)
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     if os.geteuid() != 0:
         pytest.skip("needs root")
+    os.environ.setdefault("OPENBOND_TUNER_NUMBERS", SHORT_TUNINGS)
     name = f"e2e{os.getpid()}"
     built = life.begin(name, print)
     try:

@@ -86,12 +86,19 @@ class Site:
     def put_back(self) -> None:
         """Undo through the API what a test that failed may have left off."""
         bond = self.bond()
+        for kind in ("tuners/", *(f"legs/{leg.id}/tuners/" for leg in bond.leg_list)):
+            self._cancel_tunings(f"/api/v3/bonds/{self.bond_id}/{kind}")
         for leg in bond.leg_list:
             if leg.link_mode != "active":
                 self.set_mode(leg.id, "active")
         for one in bond.connectedips:
             if not one.enabled:
                 self.api.patch(one.url, {"enabled": True}, msgspec.Raw)
+
+    def _cancel_tunings(self, path: str) -> None:
+        for tuning in self.api.get(path, list[TuningView]):
+            if tuning.status in ("queued", "running"):
+                self.api.post(f"{tuning.url}cancel/", {}, msgspec.Raw)
 
     def set_mode(self, leg_id: int, mode: str) -> None:
         self.change_leg(leg_id, link_mode=mode)
@@ -180,6 +187,11 @@ class Site:
             ).fetchall()
         connection.close()
         return [ConfigUpdateRow(*row) for row in found]
+
+
+class TuningView(msgspec.Struct, frozen=True):
+    url: str
+    status: str
 
 
 class HoldView(msgspec.Struct, frozen=True):

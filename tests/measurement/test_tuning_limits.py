@@ -81,7 +81,9 @@ def test_how_long_a_leg_is_waited_for(
     was_tested: bool, in_bond: bool, patience: timedelta, code: FailureCode
 ) -> None:
     def waited(span: timedelta) -> FailureCode | None:
-        found = waited_too_long(span, was_tested=was_tested, in_bond=in_bond, state="down")
+        found = waited_too_long(
+            span, was_tested=was_tested, in_bond=in_bond, state="down", numbers=Numbers()
+        )
         return found.code if found else None
 
     assert waited(patience) is None

@@ -143,18 +143,15 @@ def steady_speed(long: Measured, *, seconds: int) -> Steady:
 def _sweep(way: _Way, steady: Steady, idle_ms: float, numbers: Numbers) -> Tests[int]:
     """Return the highest good limit in kbit/s. Raises TuningFailed: UNSTEADY."""
     highest = 0
-    bad = 0
+    bad: list[float] = []
     # Above the steady speed a short test would only measure the boost again.
     top = min(numbers.sweep_to, 100) if steady.has_boost else numbers.sweep_to
     for percent in range(numbers.sweep_from, top + 1, numbers.sweep_step):
-        limit = round(steady.kbps * percent / 100)
-        limited = replace(way.wanted, seconds=numbers.sweep_seconds, rate_limit_kbps=limit)
-        measured = yield from way.run(limited)
-        if is_good(measured, limit_kbps=limit, idle_ms=idle_ms):
-            highest, bad = limit, 0
+        if (yield from _is_limit_good(way, steady, percent, idle_ms, numbers)):
+            highest, bad = percent, []
         else:
-            bad += 1
-        if bad == numbers.bad_in_a_row:
+            bad.append(percent)
+        if len(bad) == numbers.bad_in_a_row:
             break
     if not highest:
         raise TuningFailed(
@@ -162,7 +159,25 @@ def _sweep(way: _Way, steady: Steady, idle_ms: float, numbers: Numbers) -> Tests
             f"The {way.wanted.direction} kept {mbit(steady.kbps)}, yet none of the limits tried, "
             f"from {numbers.sweep_from} % of it, was good: packets were late or lost.",
         )
-    return highest
+    # The steady speed is often all that the line has, so that the limit of 100 % is just too much
+    # and the one below leaves 5 % unused: half a step is tried as well.
+    half = highest + numbers.sweep_step / 2
+    if bad and (yield from _is_limit_good(way, steady, half, idle_ms, numbers)):
+        return _limit(steady, half)
+    return _limit(steady, highest)
+
+
+def _is_limit_good(
+    way: _Way, steady: Steady, percent: float, idle_ms: float, numbers: Numbers
+) -> Tests[bool]:
+    limit = _limit(steady, percent)
+    seconds = numbers.sweep_seconds
+    measured = yield from way.run(replace(way.wanted, seconds=seconds, rate_limit_kbps=limit))
+    return is_good(measured, limit_kbps=limit, idle_ms=idle_ms)
+
+
+def _limit(steady: Steady, percent: float) -> int:
+    return round(steady.kbps * percent / 100)
 
 
 def is_good(measured: Measured, *, limit_kbps: int, idle_ms: float) -> bool:

@@ -20,8 +20,6 @@ R = TypeVar("R")
 # How long a leg tuner, and a bond tuner for each leg, waits for a leg that cannot be tested.
 WAITS = timedelta(hours=24)
 WAITS_IN_BOND = timedelta(minutes=30)
-# A leg that was tested before and does not come back.
-LOST_AFTER = timedelta(seconds=30)
 TOO_LONG = timedelta(minutes=30)
 MOST_BYTES = 10_000_000_000
 MOST_BYTES_MOBILE = 1_000_000_000
@@ -64,6 +62,7 @@ class Numbers:
     """The numbers of behaviour 4.5 and 4.6. Spans in seconds, limits in percent of a speed.
 
     Two bad limits in a row end the sweep; a bad one below a good one was noise of the moment.
+    `lost_seconds`: how long a leg that was tested before may be away.
     """
 
     idle_seconds: int = 5
@@ -76,6 +75,7 @@ class Numbers:
     sweep_step: int = 5
     bad_in_a_row: int = 2
     latency_seconds: int = 10
+    lost_seconds: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from .limits import most_bytes
 from .tuning import (
-    LOST_AFTER,
     MOST_BYTES,
     MOST_BYTES_MOBILE,
     MOST_FAILED,
@@ -15,6 +14,7 @@ from .tuning import (
     WAITS_IN_BOND,
     FailureCode,
     Measured,
+    Numbers,
     TuningFailed,
     Wanted,
 )
@@ -67,17 +67,16 @@ def too_many_bytes(
 
 
 def waited_too_long(
-    waited: timedelta, *, was_tested: bool, in_bond: bool, state: str
+    waited: timedelta, *, was_tested: bool, in_bond: bool, state: str, numbers: Numbers
 ) -> TuningFailed | None:
     """Return why a leg that cannot be tested is no longer waited for; None: it still is."""
-    patience = LOST_AFTER if was_tested else WAITS_IN_BOND if in_bond else WAITS
+    lost_after = timedelta(seconds=numbers.lost_seconds)
+    patience = lost_after if was_tested else WAITS_IN_BOND if in_bond else WAITS
     if waited <= patience:
         return None
     if was_tested:
-        seconds = LOST_AFTER // timedelta(seconds=1)
-        return TuningFailed(
-            FailureCode.LEG_LOST, f"The leg was lost for more than {seconds} s; it is {state}."
-        )
+        words = f"The leg was lost for more than {numbers.lost_seconds} s; it is {state}."
+        return TuningFailed(FailureCode.LEG_LOST, words)
     return TuningFailed(
         FailureCode.LEG_UNAVAILABLE,
         f"The leg could not be tested for {_in_words(patience)}; it is {state}.",

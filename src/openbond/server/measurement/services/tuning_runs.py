@@ -169,6 +169,7 @@ def _wait(run: _Run, wanted: Wanted, *, was_tested: bool) -> TuningFailed | None
         was_tested=was_tested,
         in_bond=row.leg_id is None,
         state=", ".join(sorted(states)),
+        numbers=run.numbers,
     )
     # The wait for another leg begins anew.
     row.waiting_since = None if trouble else since
