@@ -1,4 +1,4 @@
-"""The speed tests that the server orders: prepared, begun at its word, called off (ADR 0010)."""
+"""The speed tests that the server orders: prepared, begun at its word, called off (ADR 0011)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
