@@ -142,9 +142,7 @@ class Bond:
         self._attend_at = now
 
     def begin_test(self, plan: TrialPlan, now: float) -> None:
-        """Begin a speed test at this end (behaviour 4.1); one that runs ends. Raises ValueError for
-        a leg that carries no data.
-        """
+        """Begin a speed test at this end. Raises ValueError for a leg that is not there."""
         self._trials.begin(plan, path_mtu=self._path_mtu(), now=now)
         self._attend_at = now
         self._look(now)
@@ -345,18 +343,16 @@ class Bond:
 
     def _renew_inner_mtu(self) -> None:
         """Behaviour 2.12: the smallest path MTU of the active legs, less the overhead."""
-        path_mtu = self._path_mtu()
         modes = [self.settings.security]
         modes += [end.keypair.security for end in self._legs.ends.values() if end.keypair]
         is_plain = max(modes) is Security.NONE
         overhead = OUTER_IPV4 + (OVERHEAD_PLAIN if is_plain else OVERHEAD_TAGGED)
-        if path_mtu - overhead != self.inner_mtu:
+        if (path_mtu := self._path_mtu()) - overhead != self.inner_mtu:
             self.inner_mtu = path_mtu - overhead
             self._outbound.set_path_mtu(path_mtu)
             self._events.append(InnerMtuChanged(self.inner_mtu))
 
-    def _path_mtu(self) -> int:
-        """Return the smallest path MTU of the active legs, in bytes of the outer packet."""
+    def _path_mtu(self) -> int:  # the smallest of the active legs
         active = [leg.id for leg in self.settings.legs if leg.mode is LinkMode.ACTIVE]
         return min((self._legs.ends[leg_id].path_mtu for leg_id in active), default=1500)
 

@@ -7,7 +7,7 @@
 
 A leg is full again after 30 s with none of them; late and far must be below half meanwhile, lossy
 below three quarters. The best leg is always full. What repairs carry, and what chance does to a
-count, is no finding (ADR 0010).
+count, is no finding (ADR 0009).
 """
 
 from collections import deque

@@ -95,15 +95,7 @@ class Agent:
         self._telling = Telling(
             self._known, self._keeper, self._daemons, self._reporter, paths.modems
         )
-        self._measuring = Measuring(
-            Sources(
-                content=lambda: self._keeper.content,
-                statuses=self._daemons.statuses,
-                state_changes=lambda: self._legs.state_changes,
-                health=lambda: read_health(paths.state),
-            ),
-            self._reporter,
-        )
+        self._measuring = Measuring(self._sources(), self._reporter)
         self._lifecycle = Lifecycle(
             ConfigStore(paths),
             Verifier(identity.node_id, identity.authorities),
@@ -120,6 +112,14 @@ class Agent:
             paths, lambda: self._channel.identity.node_id, lambda: self._keeper.content,
             self._daemons,
         )  # fmt: skip
+
+    def _sources(self) -> Sources:
+        return Sources(
+            content=lambda: self._keeper.content,
+            statuses=self._daemons.statuses,
+            state_changes=lambda: self._legs.state_changes,
+            health=lambda: read_health(self._paths.state),
+        )
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. The kernel is left as it is: the tunnels go on."""
