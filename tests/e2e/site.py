@@ -4,7 +4,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -172,6 +172,12 @@ class Site:
             streams.end()
 
     # ------------------------------------------------------------------ the outbox
+
+    def forget_mails(self) -> None:
+        """Let the next mail of each kind be sent, as if it were an hour later."""
+        database = self.lab.directory.server_state / "db.sqlite3"
+        with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+            connection.execute("DELETE FROM system_mail")
 
     def last_update(self) -> int:
         """Return the id of the newest row of the outbox."""

@@ -132,6 +132,7 @@ def failover(site: Site, tmp_path: Path) -> Iterator[Failover]:
         email_port=MAIL_PORT,
         email_recipients=["noc@lab.example"],
     )
+    site.forget_mails()
     watch_aggregators(site.lab)
     made.wait("both are checked", lambda: all_answer(made), 30)
     # A node that loses its power in the midst of a config goes back to the one before.
