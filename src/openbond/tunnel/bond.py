@@ -374,7 +374,7 @@ class Bond:
                 "sent_datagrams": queue.datagrams,
                 "sent_octets": queue.octets,
                 "received_datagrams": inbound.datagrams,
-                "received_octets": inbound.octets + OUTER_IPV4 * inbound.datagrams,
+                "received_octets": inbound.octets,
                 "repaired": queue.repaired,
                 "late": self._order.late[leg_id],
                 "handshakes": end.session.handshakes,
