@@ -16,7 +16,6 @@ from openbond.server.spaces.models import User
 from openbond.server.spaces.services import create_token
 from openbond.server.system.actors import SERVER
 from openbond.server.telemetry.rules.times import ms_of
-from openbond.server.telemetry.services.taking_in import take_in
 from tests.server.telemetry.telling import MINUTE_MS, Teller
 from tests.world import World
 
@@ -192,13 +191,9 @@ def test_a_scrape_costs_the_same_for_few_and_for_many(measured: World) -> None:
 
     few = queries()
     for leg in (measured.static_leg, measured.pppoe_leg):
-        take_in(
-            node_id=leg.pk + 1000,
-            teller=leg.pk,
-            reports=[Teller().measure([0], node={"cpu": [1]})],
-            carried={},
-            sent_at_ms=0,
-            now_ms=ms_of(timezone.now()),
+        teller = Teller(node_id=leg.pk + 1000, teller=leg.pk)
+        teller.tell(
+            teller.measure([0], node={"cpu": [1]}), now_ms=ms_of(timezone.now()), sent_at_ms=0
         )
 
     assert queries() == few

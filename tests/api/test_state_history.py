@@ -30,7 +30,7 @@ def record(world: World, *states: tuple[int, ShownState]) -> None:
             source=Source.BONDER,
             told={world.dhcp_leg.pk: Change(at, state)},
             heard={world.dhcp_leg.pk: at},
-            continuous=True,
+            continuous={world.dhcp_leg.pk},
             timeout=timedelta(minutes=3),
         )
 

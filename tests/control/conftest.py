@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from django.utils import timezone
@@ -17,10 +18,10 @@ from openbond.server.bonds.services.bonds import create_bond
 from openbond.server.bonds.services.connected_ips import create_connected_ip
 from openbond.server.bonds.services.legs import create_leg
 from openbond.server.control.authority import Authority
-from openbond.server.control.delivery import Later, answer_poll, begin_poll
+from openbond.server.control.delivery import Asked, Later, answer_polls, begin_polls
 from openbond.server.control.enrolment import enrol
 from openbond.server.control.installation import FirstAdministrator, install
-from openbond.server.control.intake import take_reports
+from openbond.server.control.intake import Handed, take_reports
 from openbond.server.control.outbox import publish_changes
 from openbond.server.control.revocations import RevocationList
 from openbond.server.control.state_files import StateDirectory
@@ -44,6 +45,14 @@ from openbond.wire.states import LegType
 from .machine import VERSION, Machine
 
 SECOND = timedelta(seconds=1)
+T = TypeVar("T")
+
+
+def expected(outcome: T | Exception) -> T:
+    """Return what an exchange came to; raise why it did not."""
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 @dataclass
@@ -69,8 +78,14 @@ class Fleet:
         self, machine: Machine, *, revision: int = 0, hash: str = "", wait_ms: int = 50_000
     ) -> PollAnswer | Later:
         has = PollRequest(revision=revision, hash=hash, software_version=VERSION, wait_ms=wait_ms)
-        polling = begin_poll(request=machine.signed(POLL, has), has=has, now=self.now)
-        return answer_poll(polling=polling, crl=self.crl, now=self.now)
+        return self.ask(machine, has)
+
+    def ask(self, machine: Machine, has: PollRequest) -> PollAnswer | Later:
+        (polling,) = begin_polls([Asked(machine.signed(POLL, has), has)], now=self.now)
+        (answer,) = answer_polls([expected(polling)], crl=self.crl, now=self.now)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def report(self, machine: Machine, *reports: Report) -> ReportAnswer:
         return self.report_with_clock(machine, reports, ahead=timedelta(0))
@@ -80,7 +95,8 @@ class Fleet:
     ) -> ReportAnswer:
         """Report from a machine whose clock is ahead of the server's."""
         told = ReportRequest(sent_at_ms=self.ms(self.now + ahead), reports=list(reports))
-        return take_reports(request=machine.signed(REPORT, told), told=told, now=self.now)
+        (answer,) = take_reports([Handed(machine.signed(REPORT, told), told)], now=self.now)
+        return expected(answer)
 
     def fetch(self, machine: Machine) -> PollAnswer:
         """Publish what is due, and let the machine fetch it."""

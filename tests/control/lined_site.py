@@ -134,7 +134,7 @@ class LinedSite:
             )
 
     def serve(self) -> None:
-        for order in orders_of(self.bonder.node_id):
+        for order in orders_of([self.bonder.node_id]).get(self.bonder.node_id, []):
             if not order.begin:
                 for machine in self.ends:
                     self.tell(machine, SpeedTestReady(**self.about(machine, order)))

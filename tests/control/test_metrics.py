@@ -6,11 +6,13 @@ import pytest
 from django.db import connections, transaction
 
 from openbond.server.bonds.models import BondReport
+from openbond.server.control.intake import Handed, take_reports
 from openbond.server.control.models import NodeEvent
 from openbond.server.telemetry import ALIAS
 from openbond.server.telemetry.models import Samples, Subject
 from openbond.server.telemetry.rules import samples as rules
 from openbond.server.telemetry.rules.series import Told
+from openbond.wire.exchange import REPORT, ReportAnswer, ReportRequest
 from openbond.wire.metrics import BondMetrics, Columns, LegMetrics
 from openbond.wire.reports import Metrics, Noted
 
@@ -39,6 +41,11 @@ def metrics(fleet: Fleet, *, number: int = 1, bond_id: int | None = None) -> Met
         node={"cpu": [125]},
         bonds=[BondMetrics(bond_id=bond_id or fleet.bond.pk, series=series, legs=[leg])],
     )
+
+
+def handed(fleet: Fleet, machine: Machine, report: Metrics) -> Handed:
+    told = ReportRequest(sent_at_ms=fleet.ms(fleet.now), reports=[report])
+    return Handed(machine.signed(REPORT, told), told)
 
 
 def told() -> dict[Told, rules.Samples]:
@@ -121,6 +128,27 @@ def test_while_metrics_cannot_be_stored_everything_else_is(
     words = [record.getMessage() for record in caplog.records]
     assert sum("metrics cannot be stored" in line for line in words) == 1
     assert sum("metrics are stored again" in line for line in words) == 1
+
+
+def test_what_cannot_be_stored_of_one_node_costs_the_others_none(
+    fleet: Fleet, bonder: Machine
+) -> None:
+    aggregator = Machine("agg")
+    fleet.enrol(fleet.agg_1, aggregator)
+    batch = [
+        handed(fleet, bonder, metrics(fleet, number=2**70)),
+        handed(fleet, aggregator, metrics(fleet)),
+    ]
+
+    refused, taken = take_reports(batch, now=fleet.now)
+
+    assert isinstance(refused, Exception)
+    assert taken == ReportAnswer(taken=1)
+    assert Samples.objects.count() == 2
+    assert set(told()) == {Told.NODE, Told.BOND_BY_AGGREGATOR}
+    # The bonder puts it right: both go on.
+    again = take_reports([handed(fleet, bonder, metrics(fleet))], now=fleet.now)
+    assert again == [ReportAnswer(taken=1)]
 
 
 class table_away:

@@ -3,7 +3,7 @@ import base64
 import msgspec
 import pytest
 
-from openbond.server.control.delivery import begin_poll
+from openbond.server.control.delivery import Asked, begin_polls
 from openbond.server.control.refusals import ChannelRefusal
 from openbond.server.control.signed_requests import read_signed_request
 from openbond.wire.exchange import (
@@ -16,7 +16,7 @@ from openbond.wire.exchange import (
     PollRequest,
 )
 
-from .conftest import Fleet
+from .conftest import Fleet, expected
 from .machine import VERSION, Machine
 
 HAS_NOTHING = PollRequest(revision=0, hash="", software_version=VERSION)
@@ -37,7 +37,7 @@ def send(
     lower = {name.lower(): text for name, text in headers.items()}
     try:
         request = read_signed_request(method="POST", target=target, headers=lower, body=body)
-        begin_poll(request=request, has=HAS_NOTHING, now=fleet.now)
+        expected(*begin_polls([Asked(request, HAS_NOTHING)], now=fleet.now))
     except ChannelRefusal as refusal:
         return ErrorCode(refusal.answer.code)
     return None

@@ -10,7 +10,7 @@ import pytest
 
 from openbond.server.bonds.models import Bond, Leg, LegReport
 from openbond.server.bonds.services import create_bond, create_leg, restart_bond, update_bond
-from openbond.server.control.delivery import Later, answer_poll, begin_poll
+from openbond.server.control.delivery import Later
 from openbond.server.control.models import PublishedConfig
 from openbond.server.fleet.models import ConfigUpdate
 from openbond.server.measurement.models import SpeedTest
@@ -22,7 +22,7 @@ from openbond.server.measurement.services import (
     move_speed_tests,
 )
 from openbond.server.system.actors import SERVER
-from openbond.wire.exchange import POLL, PollAnswer, PollRequest, PollStatus
+from openbond.wire.exchange import PollAnswer, PollRequest, PollStatus
 from openbond.wire.reports import (
     Counted,
     Latency,
@@ -66,8 +66,7 @@ class Site:
         has = PollRequest(
             revision=1, hash=self.hash_of(machine), software_version=VERSION, speed_tests=known
         )
-        polling = begin_poll(request=machine.signed(POLL, has), has=has, now=self.fleet.now)
-        answer = answer_poll(polling=polling, crl=self.fleet.crl, now=self.fleet.now)
+        answer = self.fleet.ask(machine, has)
         if isinstance(answer, Later) or isinstance(answer.speed_tests, msgspec.UnsetType):
             return []
         assert answer.status is PollStatus.NOTHING
@@ -183,10 +182,8 @@ def test_a_config_and_an_order_travel_together(site: Site) -> None:
     site.look()
     has = PollRequest(revision=0, hash="", software_version=VERSION, speed_tests={})
 
-    polling = begin_poll(
-        request=site.bonder.signed(POLL, has), has=has, now=site.fleet.now + MINUTE
-    )
-    answer = answer_poll(polling=polling, crl=site.fleet.crl, now=site.fleet.now + MINUTE)
+    site.fleet.later(MINUTE)
+    answer = site.fleet.ask(site.bonder, has)
 
     assert isinstance(answer, PollAnswer)
     assert answer.status is PollStatus.CONFIG

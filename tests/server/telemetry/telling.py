@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from openbond.server.telemetry.rules.series import Told
 from openbond.server.telemetry.selectors.carried import Carried
-from openbond.server.telemetry.services.taking_in import take_in
+from openbond.server.telemetry.services.taking_in import Brought, take_in
 from openbond.wire.metrics import BondMetrics, Column, LegMetrics
 from openbond.wire.reports import Metrics
 
@@ -53,13 +53,16 @@ class Teller:
     def tell(self, *reports: Metrics, now_ms: int, sent_at_ms: int | None = None) -> None:
         """Hand reports over; `sent_at_ms` is what the node's clock says then."""
         self.sent.extend(reports)
-        take_in(
+        sent = now_ms if sent_at_ms is None else sent_at_ms
+        take_in([self.brought(*reports, sent_at_ms=sent)], now_ms=now_ms)
+
+    def brought(self, *reports: Metrics, sent_at_ms: int) -> Brought:
+        return Brought(
             node_id=self.node_id,
             teller=self.teller,
             reports=reports,
             carried={self.bond_id: Carried(self.told, set(self.leg_ids))},
-            sent_at_ms=now_ms if sent_at_ms is None else sent_at_ms,
-            now_ms=now_ms,
+            sent_at_ms=sent_at_ms,
         )
 
     def tell_minute(self, begin_ms: int, value: int, *, now_ms: int | None = None) -> None:

@@ -5,6 +5,7 @@ import pytest
 from openbond.server.telemetry.models import Samples, Subject
 from openbond.server.telemetry.rules import samples as rules
 from openbond.server.telemetry.rules.series import ITSELF, Told
+from openbond.server.telemetry.services.taking_in import take_in
 
 from .telling import BOND, BONDER, HOUR_MS, LEGS, MINUTE_MS, NOON_MS, Teller
 
@@ -45,6 +46,24 @@ def test_only_the_new_ones_of_several_reports_are_stored() -> None:
     teller.tell(one, now_ms=NOON_MS + MINUTE_MS)
 
     assert [row.start_ms for row in rows()] == [NOON_MS, NOON_MS + MINUTE_MS]
+
+
+def test_requests_of_many_nodes_are_stored_together_each_report_once() -> None:
+    one, other = Teller(), Teller(node_id=6, bond_id=8, teller=3)
+    first, second = (one.measure([NOON_MS + shift], bond={"up": [1]}) for shift in (0, MINUTE_MS))
+    of_other = other.measure([NOON_MS], bond={"up": [2]})
+
+    brought = [
+        one.brought(first, sent_at_ms=NOON_MS + MINUTE_MS),
+        other.brought(of_other, sent_at_ms=NOON_MS + MINUTE_MS),
+        one.brought(first, second, sent_at_ms=NOON_MS + MINUTE_MS),
+    ]
+    take_in(brought, now_ms=NOON_MS + MINUTE_MS)
+    take_in(brought, now_ms=NOON_MS + MINUTE_MS)
+
+    assert sorted(row.start_ms for row in rows()) == [NOON_MS, NOON_MS, NOON_MS + MINUTE_MS]
+    numbers = Subject.objects.filter(told=Told.NODE).values_list("object_id", "last_number")
+    assert set(numbers) == {(BONDER, 2), (6, 1)}
 
 
 def test_another_machine_with_the_nodes_key_counts_from_one_again() -> None:

@@ -1,5 +1,7 @@
 """The whole server as one ASGI application: nodes below /node/, Django for the rest."""
 
+from django.db import connection
+
 from openbond.wire.exchange import PREFIX
 
 from .background import Background
@@ -48,7 +50,8 @@ class _Running:
     """What lives between start and stop."""
 
     def __init__(self, crl: RevocationList) -> None:
-        self.desk = Desk()
+        # One file takes one writer: who waits in line for it here need not try again and again.
+        self.desk = Desk(threads=1) if connection.vendor == "sqlite" else Desk()
         self.bell = Bell()
         self.channel = NodeChannel(crl=crl, desk=self.desk, bell=self.bell, clock=server_time)
         self.background = Background(

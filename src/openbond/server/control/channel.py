@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -24,20 +24,22 @@ from openbond.wire.exchange import (
 )
 from openbond.wire.reports import ConfigRefused, ConfigRolledBack
 
+from .batches import Batches
 from .bell import Bell
 from .contacts import Contacts
-from .delivery import Later, Polling, answer_poll, begin_poll
+from .delivery import Asked, Later, Polling, answer_polls, begin_polls
 from .desk import Desk
 from .enrolment import enrol
-from .intake import take_reports
+from .intake import Handed, take_reports
 from .refusals import ChannelRefusal, unavailable
 from .requests import Gone, Receive, Request, Scope, Send, read_request, send_json, send_pem
 from .revocations import RevocationList
-from .signed_requests import read_signed_request
+from .signed_requests import SignedRequest, read_signed_request
 from .wrong_keys import WrongKeys
 
 MAX_WAIT_MS = 300_000
 T = TypeVar("T")
+Looked: TypeAlias = tuple[Polling, PollAnswer | Later]
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,8 @@ class NodeChannel:
         self._bell = bell
         self._clock = clock
         self._wrong_keys = WrongKeys()
+        self._polls = Batches(desk, self._look)
+        self._reports = Batches(desk, self._take)
         self.contacts = Contacts()
         self._exchanges: dict[
             str, Callable[[Request, Receive], Awaitable[EnrolAnswer | PollAnswer | ReportAnswer]]
@@ -122,49 +126,70 @@ class NodeChannel:
 
     async def _poll(self, request: Request, receive: Receive) -> PollAnswer:
         has = _decoded(request.body, PollRequest)
-        signed = read_signed_request(
-            method=request.method, target=request.target, headers=request.headers, body=request.body
-        )
-        polling = await self._desk.run(begin_poll, request=signed, has=has, now=self._clock())
-        self.contacts.on_contact(polling.node_id, has.software_version)
+        asked = Asked(_signed(request), has)
         until = self._clock() + timedelta(milliseconds=max(0, min(has.wait_ms, MAX_WAIT_MS)))
-        return await self._held(polling, until, receive)
+        return await self._held(asked, until, receive)
 
-    async def _held(self, polling: Polling, until: datetime, receive: Receive) -> PollAnswer:
+    async def _held(self, asked: Asked, until: datetime, receive: Receive) -> PollAnswer:
         gone = asyncio.create_task(_hang_up(receive))
+        poll: Asked | Polling = asked
         try:
             while True:
                 # The future is there before the look: what happens between is not missed.
-                with self._bell.held(polling.node_id) as rung:
-                    now = self._clock()
-                    found = await self._desk.run(
-                        answer_poll, polling=polling, crl=self._crl, now=now
-                    )
+                with self._bell.held(asked.request.node_id) as rung:
+                    is_first = isinstance(poll, Asked)
+                    poll, found = await self._polls.do(poll)
+                    if is_first:
+                        self.contacts.on_contact(poll.node_id, poll.has.software_version)
                     if isinstance(found, PollAnswer):
                         return found
-                    if now >= until or self._bell.closing:
-                        return PollAnswer(status=PollStatus.NOTHING)
-                    seconds = (_next_look(found, until) - self._clock()).total_seconds()
+                    look_at = _next_look(found, until)
                     await asyncio.wait(
                         {rung, gone},
-                        timeout=max(0.0, seconds),
+                        timeout=max(0.0, (look_at - self._clock()).total_seconds()),
                         return_when=asyncio.FIRST_COMPLETED,
                     )
                 if gone.done():
                     raise Gone
+                # Whatever could change the answer rings, or was to be looked at: no last look.
+                if self._bell.closing or (not rung.done() and look_at == until):
+                    return PollAnswer(status=PollStatus.NOTHING)
         finally:
             gone.cancel()
 
+    def _look(self, polls: Sequence[Asked | Polling]) -> list[Looked | Exception]:
+        """Let in those that ask for the first time, and look for the answers of all."""
+        now = self._clock()
+        asked = [poll for poll in polls if isinstance(poll, Asked)]
+        begun = iter(begin_polls(asked, now=now) if asked else ())
+        known = [next(begun) if isinstance(poll, Asked) else poll for poll in polls]
+        inside = [poll for poll in known if isinstance(poll, Polling)]
+        answers = iter(answer_polls(inside, crl=self._crl, now=now) if inside else ())
+        return [
+            _looked(poll, next(answers)) if isinstance(poll, Polling) else poll for poll in known
+        ]
+
     async def _report(self, request: Request, receive: Receive) -> ReportAnswer:
         told = _decoded(request.body, ReportRequest)
-        signed = read_signed_request(
-            method=request.method, target=request.target, headers=request.headers, body=request.body
-        )
-        answer = await self._desk.run(take_reports, request=signed, told=told, now=self._clock())
+        signed = _signed(request)
+        answer = await self._reports.do(Handed(signed, told))
         self.contacts.on_contact(signed.node_id, told.software_version)
         if any(isinstance(report, ConfigRefused | ConfigRolledBack) for report in told.reports):
             self._bell.ring([signed.node_id])  # the poll that is held must wait longer now
         return answer
+
+    def _take(self, handed: Sequence[Handed]) -> list[ReportAnswer | Exception]:
+        return take_reports(handed, now=self._clock())
+
+
+def _looked(polling: Polling, found: PollAnswer | Later | Exception) -> Looked | Exception:
+    return found if isinstance(found, Exception) else (polling, found)
+
+
+def _signed(request: Request) -> SignedRequest:
+    return read_signed_request(
+        method=request.method, target=request.target, headers=request.headers, body=request.body
+    )
 
 
 async def _hang_up(receive: Receive) -> None:

@@ -1,9 +1,11 @@
 """Answers polls: the newest config, as soon as it is on offer (behaviour 1.5, 1.9)."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from msgspec import UNSET, Raw, UnsetType
 
@@ -18,12 +20,20 @@ from .models import EndReason, Enrolment, PublishedConfig
 from .publish import NoSuchNode, move_updates, publish
 from .refusals import ChannelRefusal, superseded
 from .revocations import RevocationList
-from .signed_requests import Numbered, SignedRequest, authenticate
+from .signed_requests import Numbered, SignedRequest, signers_of, take_numbers
 from .update_states import Event
 
 # A node that asks again without having taken what it was given has lost the answer; or it is in
 # the midst of taking it, and must not be given it over and over.
 GIVEN_AGAIN_AFTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A poll as it came, not yet let in."""
+
+    request: SignedRequest
+    has: PollRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +52,68 @@ class Later:
     at: datetime | None
 
 
-def begin_poll(*, request: SignedRequest, has: PollRequest, now: datetime) -> Polling:
-    """Let a machine in that asks for its config. Raises ChannelRefusal."""
-    enrolment = authenticate(request, exchange=Numbered.POLL, now=now)
-    return Polling(node_id=enrolment.node_id, enrolment_id=enrolment.pk, has=has)
+def begin_polls(asked: Sequence[Asked], *, now: datetime) -> list[Polling | ChannelRefusal]:
+    """Let machines in that ask for their config, or say why not."""
+    requests = [one.request for one in asked]
+    signers = signers_of(requests, now=now)
+    with transaction.atomic():
+        enrolments = take_numbers(requests, signers, exchange=Numbered.POLL)
+    return [
+        found
+        if isinstance(found, ChannelRefusal)
+        else Polling(node_id=found.node_id, enrolment_id=found.pk, has=one.has)
+        for found, one in zip(enrolments, asked, strict=True)
+    ]
 
 
-def answer_poll(*, polling: Polling, crl: RevocationList, now: datetime) -> PollAnswer | Later:
-    """Return the answer as of now. Raises ChannelRefusal when the node is gone altogether."""
-    ended = Enrolment.objects.values_list("end_reason", flat=True).get(pk=polling.enrolment_id)
-    if ended == EndReason.SUPERSEDED:
-        return PollAnswer(status=PollStatus.SUPERSEDED, detail=str(superseded()))
-    config = _config_for(polling, now)
-    at = offered_at(config, polling.has)
-    orders = _new_orders(polling)
-    if at is not None and at <= now:
-        return _deliver(config.node_id, orders, crl, now)
-    if orders is UNSET:
-        return Later(at)
-    return PollAnswer(status=PollStatus.NOTHING, speed_tests=orders)
+def answer_polls(
+    pollings: Sequence[Polling], *, crl: RevocationList, now: datetime
+) -> list[PollAnswer | Later | Exception]:
+    """Return for each poll the answer as of now, or why there is none: a node that is gone
+    altogether, or whose config cannot be compiled."""
+    ids = {polling.enrolment_id for polling in pollings}
+    replaced = Enrolment.objects.filter(pk__in=ids, end_reason=EndReason.SUPERSEDED)
+    former = set(replaced.values_list("pk", flat=True))
+    configs = PublishedConfig.objects.defer("content").in_bulk([one.node_id for one in pollings])
+    tested = {one.node_id for one in pollings if one.has.speed_tests is not None}
+    orders = orders_of(tested)
+    return [
+        PollAnswer(status=PollStatus.SUPERSEDED, detail=str(superseded()))
+        if polling.enrolment_id in former
+        else _answered(
+            polling, configs.get(polling.node_id), orders.get(polling.node_id, []), crl, now
+        )
+        for polling in pollings
+    ]
 
 
-def _new_orders(polling: Polling) -> list[SpeedTestOrder] | UnsetType:
+def _answered(
+    polling: Polling,
+    config: PublishedConfig | None,
+    orders: list[SpeedTestOrder],
+    crl: RevocationList,
+    now: datetime,
+) -> PollAnswer | Later | Exception:
+    try:
+        config = _config_for(polling, config, now)
+        at = offered_at(config, polling.has)
+        news = _new_orders(polling, orders)
+        if at is not None and at <= now:
+            return _deliver(config.node_id, news, crl, now)
+        if news is UNSET:
+            return Later(at)
+        return PollAnswer(status=PollStatus.NOTHING, speed_tests=news)
+    except DatabaseError:
+        raise
+    except Exception as failure:
+        return failure  # a node whose config cannot be compiled holds up no other
+
+
+def _new_orders(polling: Polling, orders: list[SpeedTestOrder]) -> list[SpeedTestOrder] | UnsetType:
     """Return all speed tests of the node, where they are not those it was last told of."""
     known = polling.has.speed_tests
     if known is None:
         return UNSET
-    orders = orders_of(polling.node_id)
     return UNSET if {one.test_id: one.begin for one in orders} == known else orders
 
 
@@ -81,8 +126,7 @@ def offered_at(config: PublishedConfig, has: PollRequest) -> datetime | None:
     return max(config.offered_from, config.delivered + GIVEN_AGAIN_AFTER)
 
 
-def _config_for(polling: Polling, now: datetime) -> PublishedConfig:
-    config = PublishedConfig.objects.filter(pk=polling.node_id).first()
+def _config_for(polling: Polling, config: PublishedConfig | None, now: datetime) -> PublishedConfig:
     if config is not None and not _is_behind(config, polling.has):
         return config
     try:

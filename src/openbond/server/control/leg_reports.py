@@ -4,46 +4,27 @@ Each end speaks for the direction in which it sends: the bonder for up, the aggr
 (behaviour 3.2). A node is heard only about bonds that it carries now.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from django.db.models import Q
 
 from openbond.server.bonds.models import Bond, BondReport, Leg, LegReport
 from openbond.server.measurement.rules import Change, Source
 from openbond.server.measurement.services import record_states
+from openbond.server.system.prepared import Among, ManyWrites, Prepared, ids_of
 from openbond.wire.metrics import Columns
 from openbond.wire.reports import (
     BondRates,
-    LegFacts,
     LegStateChanged,
     Metrics,
-    NodeState,
     PathMtuMeasured,
+    Report,
 )
-from openbond.wire.states import LinkMode, ShownState
+from openbond.wire.states import ShownState
 
-from .models import Enrolment
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Teller:
-    """The machine that reports, and how far its clock is ahead of the server's.
-
-    `in_row`: its report follows the last one, nothing was lost between.
-    """
-
-    enrolment: Enrolment
-    timeout: timedelta
-    clock_ahead: timedelta
-    in_row: bool
-
-    @property
-    def node_id(self) -> int:
-        return self.enrolment.node_id
+from .node_states import shown
+from .tellers import Arrival, Teller
 
 
 def take_change(report: LegStateChanged, *, teller: Teller, at: datetime) -> None:
@@ -51,23 +32,15 @@ def take_change(report: LegStateChanged, *, teller: Teller, at: datetime) -> Non
     for leg, end in _legs_told_by(teller, [report.leg_id]):
         # What is told now to be left is what was in force during a silence.
         alive = teller.in_row or report.old == _state_of(leg.report, end)
-        _record(end, {leg.pk: (leg, report.new)}, at=at, teller=teller, continuous=alive)
+        record_states(
+            source=end,
+            told={leg.pk: Change(at, shown(leg.link_mode, report.new))},
+            heard={leg.pk: _heard(leg.report, end)},
+            continuous={leg.pk} if alive else (),
+            timeout=teller.timeout,
+        )
         columns = _state_columns(leg, end, report.new, at)
         LegReport.objects.filter(pk=leg.pk).update(**columns)
-
-
-def take_states(report: NodeState, *, teller: Teller, at: datetime) -> None:
-    """Take the states of all legs, told every minute; rows that do not change are not written."""
-    alive = teller.in_row and teller.enrolment.boot_id == report.boot_id
-    teller.enrolment.boot_id = report.boot_id
-    facts = {fact.leg_id: fact for fact in report.legs}
-    told: dict[Source, dict[int, tuple[Leg, ShownState]]] = {}
-    for leg, end in _legs_told_by(teller, facts):
-        told.setdefault(end, {})[leg.pk] = (leg, facts[leg.pk].state)
-    for end, legs in told.items():
-        _record(end, legs, at=at, teller=teller, continuous=alive)
-        for leg, _ in legs.values():
-            _write_facts(leg, end, facts[leg.pk], at=at, teller=teller)
 
 
 def take_path_mtu(report: PathMtuMeasured, *, teller: Teller, at: datetime) -> None:
@@ -82,21 +55,26 @@ def take_path_mtu(report: PathMtuMeasured, *, teller: Teller, at: datetime) -> N
         LegReport.objects.filter(pk=leg.pk).update(**columns)
 
 
-def take_rates(report: BondRates, *, teller: Teller, at: datetime) -> None:
-    """Store the customer's throughput: told in bytes per second, kept in bit/s."""
-    rates = {report.bond_id: (report.download_bps * 8, report.upload_bps * 8)}
-    _store_rates(rates, teller=teller, at=at)
+def take_rates(arrivals: Sequence[Arrival[BondRates]]) -> None:
+    """Store the customers' throughput: told in bytes per second, kept in bit/s."""
+    _store_rates(
+        (one, one.report.bond_id, one.report.download_bps * 8, one.report.upload_bps * 8)
+        for one in arrivals
+    )
 
 
-def take_newest_rates(report: Metrics, *, teller: Teller, at: datetime) -> None:
-    """Store the customer's throughput as the newest sample has it (behaviour 4.7)."""
-    rates = {
-        bond.bond_id: (down, up)
-        for bond in report.bonds
-        if (down := _newest(bond.series, "down")) is not None
-        and (up := _newest(bond.series, "up")) is not None
-    }
-    _store_rates(rates, teller=teller, at=at)
+def take_newest_rates(arrivals: Sequence[Arrival[Metrics]]) -> None:
+    """Store the customers' throughput as the newest sample has it (behaviour 4.7)."""
+    newest = (
+        (one, bond.bond_id, _newest(bond.series, "down"), _newest(bond.series, "up"))
+        for one in arrivals
+        for bond in one.report.bonds
+    )
+    _store_rates(
+        (one, bond_id, down, up)
+        for one, bond_id, down, up in newest
+        if down is not None and up is not None
+    )
 
 
 def _newest(series: Columns, name: str) -> int | None:
@@ -104,15 +82,21 @@ def _newest(series: Columns, name: str) -> int | None:
     return column[-1] if column else None
 
 
-def _store_rates(rates: Mapping[int, tuple[int, int]], *, teller: Teller, at: datetime) -> None:
-    """Store down and up, bit/s, of those bonds whose bonder tells."""
-    own = Bond.objects.filter(pk__in=list(rates), bonder_id=teller.node_id)
-    for bond_id in own.values_list("pk", flat=True):
-        down, up = rates[bond_id]
-        told = {"download_rate": down, "upload_rate": up, "reported": at}
-        BondReport.objects.update_or_create(bond_id=bond_id, defaults=told)
+def _store_rates(told: Iterable[tuple[Arrival[Report], int, int, int]]) -> None:
+    """Store bond id, down and up in bit/s; only of bonds whose bonder tells them."""
+    rates = list(told)
+    rows = _BONDERS.run(ids=ids_of([bond_id for _, bond_id, _, _ in rates]))
+    bonders = {row["id"]: row["bonder_id"] for row in rows}
+    own = {
+        bond_id: (down, up, one.at)
+        for one, bond_id, down, up in rates
+        if bonders.get(bond_id) == one.teller.node_id
+    }
+    _WRITE_RATES.run((bond_id, *values) for bond_id, values in own.items())
 
 
+_BONDERS = Prepared(lambda: Bond.objects.filter(Among("id", "ids")).order_by(), "id", "bonder_id")
+_WRITE_RATES = ManyWrites(BondReport, "download_rate", "upload_rate", "reported")
 _WAYS = {Source.BONDER: "up", Source.AGGREGATOR: "down"}
 
 
@@ -126,81 +110,8 @@ def _legs_told_by(teller: Teller, leg_ids: Iterable[int]) -> list[tuple[Leg, Sou
     ]
 
 
-def _record(
-    end: Source,
-    told: Mapping[int, tuple[Leg, ShownState]],
-    *,
-    at: datetime,
-    teller: Teller,
-    continuous: bool,
-) -> None:
-    record_states(
-        source=end,
-        told={leg_id: Change(at, _shown(leg, state)) for leg_id, (leg, state) in told.items()},
-        heard={leg_id: _heard(leg.report, end) for leg_id, (leg, _) in told.items()},
-        continuous=continuous,
-        timeout=teller.timeout,
-    )
-
-
-def _shown(leg: Leg, state: ShownState) -> ShownState:
-    # An end that has not yet acted on the mode says "offline" of a leg that no longer is.
-    stale = state is ShownState.OFFLINE and leg.link_mode != LinkMode.OFFLINE
-    return ShownState.UNKNOWN if stale else state
-
-
-def _write_facts(leg: Leg, end: Source, facts: LegFacts, *, at: datetime, teller: Teller) -> None:
-    columns = {**_state_columns(leg, end, facts.state, at), **_measured(end, facts)}
-    if end is Source.BONDER:
-        columns |= {**_addresses(facts, teller), **_mobile(facts)}
-    changed = {name: value for name, value in columns.items() if getattr(leg.report, name) != value}
-    for name, value in changed.items():
-        setattr(leg.report, name, value)
-    if "ip" in changed:
-        changed["ip_key"] = None
-    leg.report.save(update_fields=list(changed))
-
-
 def _state_columns(leg: Leg, end: Source, state: ShownState, at: datetime) -> dict[str, object]:
-    return {f"{end}_state": _shown(leg, state).value, f"{end}_reported": at}
-
-
-def _measured(end: Source, facts: LegFacts) -> dict[str, object]:
-    way = _WAYS[end]
-    columns: dict[str, object] = {
-        f"adapted_{way}_kbps": facts.adapted_kbps,
-        f"{way}_loss_permille": facts.loss_permille,
-        "spill_reason": facts.spill_reason[:64],
-    }
-    return columns if facts.rtt_us is None else {**columns, "rtt_us": facts.rtt_us}
-
-
-def _addresses(facts: LegFacts, teller: Teller) -> dict[str, object]:
-    return {
-        "ip": facts.ip,
-        "prefix": facts.prefix,
-        "gateway": facts.gateway,
-        "dhcp_server": facts.dhcp_server,
-        "lease_obtained": _time(facts.lease_obtained_ms, teller),
-        "lease_expires": _time(facts.lease_expires_ms, teller),
-    }
-
-
-def _mobile(facts: LegFacts) -> dict[str, object]:
-    return {
-        "interface": facts.interface and facts.interface[:15],
-        "imei": facts.imei and facts.imei[:20],
-        "operator": facts.operator and facts.operator[:64],
-        "access_technology": facts.access_technology and facts.access_technology[:2],
-        "signal_quality": facts.signal_quality,
-    }
-
-
-def _time(milliseconds: int | None, teller: Teller) -> datetime | None:
-    if milliseconds is None:
-        return None
-    on_server = EPOCH + timedelta(milliseconds=milliseconds) - teller.clock_ahead
-    return on_server.replace(microsecond=0)
+    return {f"{end}_state": shown(leg.link_mode, state).value, f"{end}_reported": at}
 
 
 def _state_of(report: LegReport, end: Source) -> str:

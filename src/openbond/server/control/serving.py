@@ -16,6 +16,7 @@ from .authority import Authority
 from .clock import server_time
 from .django_desk import DjangoDesk
 from .http_door import HttpDoor
+from .many_connections import prepare_for_many_connections
 from .revocations import RevocationList
 from .state_files import StateDirectory, StateError
 from .web_tls import LiveTls, web_tls
@@ -52,6 +53,7 @@ def served(state: StateDirectory, *, host: str, port: int) -> Served:
 
 def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -> None:
     """Serve until SIGTERM or SIGINT. `names`: more names and addresses for the certificate."""
+    prepare_for_many_connections()
     authority = Authority.open_or_create(state.authority, now=server_time())
     tls = web_tls(state.tls, authority, names=names, now=server_time())
     application = Application(

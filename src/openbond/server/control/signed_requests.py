@@ -2,14 +2,17 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db import DEFAULT_DB_ALIAS
 
+from openbond.server.system.prepared import Among, ManyWrites, Prepared, ids_of, stored_time
 from openbond.wire.exchange import (
     HEADER_NODE,
     HEADER_NUMBER,
@@ -21,6 +24,9 @@ from openbond.wire.exchange import (
 from .models import EndReason, Enrolment
 from .refusals import ChannelRefusal
 
+# Who signed a request, or why it is refused.
+Signer: TypeAlias = Enrolment | ChannelRefusal
+
 MAX_NUMBER = 2**63 - 1
 # Of machines that were replaced only the last few are told so; older ones read "bad signature".
 ENROLMENTS_KNOWN = 5
@@ -31,6 +37,9 @@ class Numbered(StrEnum):
 
     POLL = "poll_number"
     REPORT = "report_number"
+
+
+_WRITE_NUMBERS = {exchange: ManyWrites(Enrolment, exchange.value) for exchange in Numbered}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,45 +69,89 @@ def read_signed_request(
     )
 
 
-def authenticate(request: SignedRequest, *, exchange: Numbered, now: datetime) -> Enrolment:
-    """Return the enrolment whose machine signed, and take its number, once and for good.
+def signers_of(requests: Sequence[SignedRequest], *, now: datetime) -> list[Signer]:
+    """Return for each request the enrolment whose machine signed it, or why it is refused.
 
-    An older machine of the node is returned too: its `ended` tells. Raises ChannelRefusal.
+    An older machine of a node is returned too: its `ended` tells. Numbers are still to be taken.
     """
-    enrolment = signer_of(request, now=now)
-    take_number(enrolment, request.number, exchange)
-    return enrolment
+    return [_verified(request, found, now) for request, found in _with_current(requests)]
 
 
-def signer_of(request: SignedRequest, *, now: datetime) -> Enrolment:
-    """Return the enrolment whose machine signed; its number is still to be taken.
+def take_numbers(
+    requests: Sequence[SignedRequest], signers: Sequence[Signer], *, exchange: Numbered
+) -> list[Signer]:
+    """Take the number of each request that has a signer, once and for good, or refuse it.
 
-    Raises ChannelRefusal.
+    The enrolments that are returned are locked until the transaction ends; requests of one
+    machine share theirs.
     """
-    known = Enrolment.objects.filter(node_id=request.node_id).order_by("-id")
-    enrolment = _signer(request, known[:ENROLMENTS_KNOWN])
-    if enrolment.end_reason == EndReason.EXPIRED or _lapsed(enrolment, now):
-        raise ChannelRefusal(
+    keys = {signer.pk for signer in signers if isinstance(signer, Enrolment)}
+    locked = {row.pk: row for row in _rows(_LOCKED, keys)}
+    outcomes = [
+        _numbered(locked[signer.pk], request.number, exchange)
+        if isinstance(signer, Enrolment) and signer.pk in locked  # else it was just deleted
+        else signer
+        for signer, request in zip(signers, requests, strict=True)
+    ]
+    _WRITE_NUMBERS[exchange].run((row.pk, getattr(row, exchange)) for row in locked.values())
+    return outcomes
+
+
+# All that the channel asks of an enrolment, without its certificate.
+_COLUMNS = (
+    "id",
+    "node_id",
+    "public_key",
+    "expires",
+    "ended",
+    "end_reason",
+    "poll_number",
+    "report_number",
+    "reports_taken",
+    "boot_id",
+)
+_CURRENT = Prepared(
+    lambda: Enrolment.objects.filter(Among("node_id", "ids"), ended__isnull=True).order_by(),
+    *_COLUMNS,
+)
+# In the order of their keys: two batches that lock the same rows must not wait for one another.
+_LOCKED = Prepared(
+    lambda: Enrolment.objects.select_for_update().filter(Among("id", "ids")).order_by("id"),
+    *_COLUMNS,
+)
+
+
+def _rows(statement: Prepared, ids: Iterable[int]) -> Iterator[Enrolment]:
+    for row in statement.run(ids=ids_of(list(ids))):
+        for name in ("expires", "ended"):
+            row[name] = row[name] and stored_time(row[name])
+        yield Enrolment.from_db(DEFAULT_DB_ALIAS, row.keys(), row.values())
+
+
+def _with_current(
+    requests: Sequence[SignedRequest],
+) -> Iterator[tuple[SignedRequest, Enrolment | None]]:
+    ids = {request.node_id for request in requests}
+    current = {row.node_id: row for row in _rows(_CURRENT, ids)}
+    for request in requests:
+        yield request, current.get(request.node_id)
+
+
+def _verified(request: SignedRequest, current: Enrolment | None, now: datetime) -> Signer:
+    """Return who signed: nearly always the machine that is the node now."""
+    if current is None or not _has_signed(current, request):
+        known = Enrolment.objects.filter(node_id=request.node_id).order_by("-id")
+        try:
+            current = _signer(request, known[:ENROLMENTS_KNOWN])
+        except ChannelRefusal as refusal:
+            return refusal
+    if current.end_reason == EndReason.EXPIRED or _lapsed(current, now):
+        return ChannelRefusal(
             ErrorCode.CERTIFICATE_EXPIRED,
-            f"The node's certificate expired on {enrolment.expires:%Y-%m-%d}. Enrol again with "
+            f"The node's certificate expired on {current.expires:%Y-%m-%d}. Enrol again with "
             "the node key.",
         )
-    return enrolment
-
-
-def take_number(enrolment: Enrolment, number: int, exchange: Numbered) -> None:
-    """Take a request's number, once and for good. Raises ChannelRefusal."""
-    # One statement decides, so that of two equal requests at once one is refused.
-    lower = Enrolment.objects.filter(pk=enrolment.pk, **{f"{exchange}__lt": number})
-    if lower.update(**{exchange: number}):
-        return
-    highest = Enrolment.objects.values_list(exchange, flat=True).get(pk=enrolment.pk)
-    raise ChannelRefusal(
-        ErrorCode.REPLAYED_NUMBER,
-        f"Request number {number} is not above {highest}, the highest seen: a recorded request, "
-        "or a node that was set back.",
-        number=highest,
-    )
+    return current
 
 
 def _lapsed(enrolment: Enrolment, now: datetime) -> bool:
@@ -130,6 +183,19 @@ def _has_signed(enrolment: Enrolment, request: SignedRequest) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _numbered(enrolment: Enrolment, number: int, exchange: Numbered) -> Enrolment | ChannelRefusal:
+    highest: int = getattr(enrolment, exchange)
+    if number > highest:
+        setattr(enrolment, exchange, number)
+        return enrolment
+    return ChannelRefusal(
+        ErrorCode.REPLAYED_NUMBER,
+        f"Request number {number} is not above {highest}, the highest seen: a recorded request, "
+        "or a node that was set back.",
+        number=highest,
+    )
 
 
 def _number(headers: Mapping[str, str], name: str) -> int:

@@ -1,4 +1,4 @@
-"""Reads whose statement never changes: written once by the ORM, from then on only run.
+"""Statements that never change: written once by the ORM, from then on only run.
 
 For a statement of thirty columns and joins the ORM takes longer to write it than a database to
 answer it, and longer to look at every value again than to fetch it. So only columns go through here
@@ -7,20 +7,13 @@ that need no second look: numbers, texts, booleans, bytes, and times that the da
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import (
-    BooleanField,
-    Expression,
-    F,
-    Field,
-    Func,
-    QuerySet,
-    TextField,
-)
+from django.db.models import BooleanField, Expression, F, Field, Func, Model, QuerySet, TextField
 from django.db.models.expressions import BaseExpression
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -99,6 +92,40 @@ class Prepared:
         return found
 
 
+class ManyWrites:
+    """Writes the same columns of many rows of `model`, each found by its key."""
+
+    def __init__(self, model: type[Model], *columns: str) -> None:
+        self._model = model
+        self._columns = columns
+
+    def run(self, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows: the key, then a value for each column. What is not there is left out."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        named = {field.name: field for field in self._model._meta.concrete_fields}
+        fields = [named[name] for name in self._columns]
+
+        def plain(values: Sequence[object]) -> list[Any]:
+            pairs = zip(fields, values, strict=True)
+            return [field.get_db_prep_save(value, connection) for field, value in pairs]
+
+        written = [(*plain(values), key) for key, *values in rows]
+        if written:
+            with connection.cursor() as cursor:
+                cursor.executemany(self._statement(fields, connection), written)
+
+    def _statement(self, fields: Iterable[Field[Any, Any]], connection: BaseDatabaseWrapper) -> str:
+        quote, meta = connection.ops.quote_name, self._model._meta
+        changes = ", ".join(f"{quote(field.column or '')} = %s" for field in fields)
+        key = quote(meta.pk.column or "")
+        return f"UPDATE {quote(meta.db_table)} SET {changes} WHERE {key} = %s"  # noqa: S608
+
+
 def ids_of(ids: Sequence[int]) -> str:
     """Return ids as the value of an `Among`."""
     return json.dumps(ids)
+
+
+def stored_time(stored: datetime) -> datetime:
+    """Return a time that a prepared read gave: SQLite keeps them without a zone, in UTC."""
+    return stored if stored.tzinfo else stored.replace(tzinfo=UTC)

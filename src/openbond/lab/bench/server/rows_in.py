@@ -23,6 +23,7 @@ from openbond.server.fleet.services import create_aggregator
 from openbond.server.ipam.models import NetworkUse, UseKind
 from openbond.server.spaces.models import Space, SpaceClosure
 from openbond.server.system.actors import SERVER
+from openbond.server.system.secrets import seal
 from openbond.wire.states import LegType, NodeKind
 
 LOGIN, PASSWORD = "admin@example.net", "correct horse battery staple"
@@ -100,8 +101,16 @@ class Seeds:
         self.rows: dict[type[Model], list[Model]] = {}
 
     def add(
-        self, key: int, number: int, space_id: int, aggregator: Aggregator, now: datetime
+        self,
+        key: int,
+        number: int,
+        space_id: int,
+        aggregator: Aggregator,
+        now: datetime,
+        *,
+        secret: str = "",
     ) -> None:
+        """Add a bond and its bonder with the id `key`; without `secret` it is never delivered."""
         self._keep(
             Node(
                 pk=key,
@@ -119,7 +128,7 @@ class Seeds:
                 aggregator=aggregator,
                 current_aggregator=aggregator,
                 tunnel_number=FIRST_TUNNEL + 2 * number,
-                sealed_secret="none",  # noqa: S106 - no bond of the bench is ever delivered
+                sealed_secret=seal(secret) or "none",
             ),
             BondReport(bond_id=key, download_rate=48_000_000, upload_rate=9_000_000, reported=now),
             ConnectedIP(

@@ -1,10 +1,10 @@
 """Which speed tests the nodes must know of now."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db.models import Q
 
-from openbond.server.bonds.models import Bond
 from openbond.server.measurement.models import SpeedTest, TestStatus
 from openbond.server.measurement.rules.limits import LEG_KEPT, most_bytes
 from openbond.wire.speed_tests import Direction, Protocol, SpeedTestOrder
@@ -13,15 +13,22 @@ MILLISECOND = timedelta(milliseconds=1)
 UNFINISHED = (TestStatus.QUEUED, TestStatus.RUNNING)
 
 
-def orders_of(node_id: int) -> list[SpeedTestOrder]:
-    """Return the tests that a node shall prepare or run, oldest first; mostly none."""
-    carried = Bond.objects.filter(Q(bonder_id=node_id) | Q(current_aggregator_id=node_id))
-    tests = SpeedTest.objects.filter(
-        bond__in=carried.order_by().values("pk"), status__in=UNFINISHED, ordered__isnull=False
-    )
+def orders_of(node_ids: Collection[int]) -> dict[int, list[SpeedTestOrder]]:
+    """Return the tests that nodes shall prepare or run, oldest first; mostly none.
+
+    For many nodes at once, in one query; nodes without a test are left out.
+    """
+    if not node_ids:
+        return {}
+    carried = Q(bond__bonder_id__in=node_ids) | Q(bond__current_aggregator_id__in=node_ids)
+    tests = SpeedTest.objects.filter(carried, status__in=UNFINISHED, ordered__isnull=False)
+    found: dict[int, list[SpeedTestOrder]] = {}
     # Sorted here: asked for in order of ids, SQLite reads all tests ever made in that order.
-    ordered = sorted(tests.order_by(), key=lambda test: test.pk)
-    return [_order(test) for test in ordered if node_id in _nodes(test)]
+    for test in sorted(tests.order_by().select_related("bond"), key=lambda test: test.pk):
+        ends = {test.bond.bonder_id, test.bond.current_aggregator_id}
+        for node_id in ends.intersection(_nodes(test)).intersection(node_ids):
+            found.setdefault(node_id, []).append(_order(test))
+    return found
 
 
 def told_to_nodes() -> set[tuple[int, int, bool]]:

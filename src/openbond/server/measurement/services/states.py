@@ -1,14 +1,15 @@
 """Writes what was observed of legs over time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import CharField, Max, QuerySet
 
 from openbond.server.bonds.models import Bond, Leg
 from openbond.server.measurement.models import LegChange, LegWatch
 from openbond.server.measurement.rules import Change, Source, changes_to_record
+from openbond.server.system.prepared import Among, Given, Prepared, ids_of, stored_time
 from openbond.wire.states import LinkMode, ShownState
 
 
@@ -18,12 +19,13 @@ def record_states(
     source: Source,
     told: Mapping[int, Change],
     heard: Mapping[int, datetime | None],
-    continuous: bool,
+    continuous: Container[int],
     timeout: timedelta,
 ) -> None:
     """Note what one end said of legs (leg id → state and time); what it repeats adds no row.
 
-    `heard`: when the end was last heard of each leg before. See rules.changes_to_record.
+    `heard`: when the end was last heard of each leg before; `continuous`: the legs whose end did
+    live since then. See rules.changes_to_record.
     """
     last = _last_changes(source, told)
     rows = [
@@ -33,7 +35,7 @@ def record_states(
             last=last.get(leg_id),
             heard=heard.get(leg_id),
             told=said,
-            continuous=continuous,
+            continuous=leg_id in continuous,
             timeout=timeout,
         )
     ]
@@ -114,11 +116,21 @@ def _start(leg: Leg, at: datetime, last: Change | None) -> datetime:
     return max(at, leg.created, last.at if last else at)
 
 
-def _last_changes(source: Source, leg_ids: Iterable[int]) -> dict[int, Change]:
-    of_source = LegChange.objects.filter(source=source, leg_id__in=list(leg_ids))
+def _newest_rows() -> QuerySet[LegChange]:
+    source = Given("source", CharField())
+    of_source = LegChange.objects.filter(Among("leg_id", "ids"), source=source)
     newest = of_source.order_by().values("leg_id").annotate(last=Max("id")).values("last")
-    rows = LegChange.objects.filter(id__in=newest)
-    return {row.leg_id: Change(row.start, ShownState(row.state)) for row in rows}
+    return LegChange.objects.filter(id__in=newest).order_by()
+
+
+_NEWEST = Prepared(_newest_rows, "leg_id", "state", "start")
+
+
+def _last_changes(source: Source, leg_ids: Iterable[int]) -> dict[int, Change]:
+    rows = _NEWEST.run(ids=ids_of(list(leg_ids)), source=source.value)
+    return {
+        row["leg_id"]: Change(stored_time(row["start"]), ShownState(row["state"])) for row in rows
+    }
 
 
 def forget_changes(*, before: datetime) -> None:

@@ -1,7 +1,8 @@
-"""Reports of metrics become rows: few, packed, in one transaction a request (ADR 0010)."""
+"""Reports of metrics become rows: few, packed, many nodes' in one transaction (ADR 0010)."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from django.db import connections, transaction
 
@@ -27,8 +28,24 @@ COUNTED = (
     f'UPDATE "{Subject._meta.db_table}" SET "teller" = %s, "last_number" = %s '  # noqa: S608
     'WHERE "id" = %s'
 )
-# So many ids in one statement.
-MOST_IDS = 500
+# So many ids in one statement; those of a batch go in one, so that all lock in the same order.
+MOST_IDS = 10_000
+
+Key: TypeAlias = tuple[Told, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """The reports that one request of a node brought; bonds not in `carried` are left out.
+
+    `teller` is the enrolment of the machine, `sent_at_ms` what its clock said when it sent.
+    """
+
+    node_id: int
+    teller: int
+    reports: Sequence[Metrics]
+    carried: Mapping[int, Carried]
+    sent_at_ms: int
 
 
 class Known(NamedTuple):
@@ -42,42 +59,55 @@ class Known(NamedTuple):
     minutes_until: int
 
 
-def take_in(
-    *,
-    node_id: int,
-    teller: int,
-    reports: Sequence[Metrics],
-    carried: Mapping[int, Carried],
-    sent_at_ms: int,
-    now_ms: int,
-) -> None:
-    """Store what is new of a node's reports; bonds that are not in `carried` are left out.
+def take_in(brought: Sequence[Brought], *, now_ms: int) -> None:
+    """Store what is new of the reports, all in one transaction; requests of a node in their order.
 
-    `teller` is the enrolment of the machine: its numbers rise for ever, so one that is not above
-    the last was stored before. Raises django.db.Error when the database does not take it.
+    The numbers of a machine rise for ever, so one that is not above the last was stored before.
+    Raises django.db.Error when the database does not take it; nothing is stored then.
     """
-    told = [_told(report, node_id, carried, sent_at_ms, now_ms) for report in reports]
-    keys = {key for of_report in told for key in of_report} | {(Told.NODE, node_id)}
+    told = [_rows_of(one, now_ms) for one in brought]
+    keys = {key for of_request in told for of_report in of_request for key in of_report}
+    nodes = {(Told.NODE, one.node_id) for one in brought}
     with transaction.atomic(using=ALIAS):
-        subjects = _subjects(keys, now_ms)
-        node = subjects[Told.NODE, node_id]
-        last = node.last_number if node.teller == teller else 0
-        fresh = [
-            of_report
-            for report, of_report in zip(reports, told, strict=True)
-            if report.number > last
-        ]
+        subjects = _subjects(keys | nodes, now_ms)
+        last = {key: (subjects[key].teller, subjects[key].last_number) for key in nodes}
+        fresh = list(_fresh(brought, told, last))
         if not fresh:
             return
         _insert(fresh, subjects, now_ms)
-        newest = max(report.number for report in reports)
+        counted = [(*last[key], subjects[key].id) for key in sorted(nodes)]
         with connections[ALIAS].cursor() as cursor:
-            cursor.execute(COUNTED, [teller, newest, node.id])
+            cursor.executemany(COUNTED, counted)
+
+
+def _fresh(
+    brought: Sequence[Brought],
+    told: Sequence[Sequence[Mapping[Key, bytes]]],
+    last: dict[Key, tuple[int, int]],
+) -> Iterator[Mapping[Key, bytes]]:
+    """Yield the rows of each report that is new; `last`, by node, moves on to what came."""
+    for one, of_request in zip(brought, told, strict=True):
+        key = Told.NODE, one.node_id
+        teller, number = last[key]
+        before = number if teller == one.teller else 0
+        for report, of_report in zip(one.reports, of_request, strict=True):
+            if report.number > before:
+                yield of_report
+        highest = max((report.number for report in one.reports), default=0)
+        if highest > before:
+            last[key] = one.teller, highest
+
+
+def _rows_of(one: Brought, now_ms: int) -> list[dict[Key, bytes]]:
+    """Return the rows of each report by their subjects."""
+    return [
+        _told(report, one.node_id, one.carried, one.sent_at_ms, now_ms) for report in one.reports
+    ]
 
 
 def _told(
     report: Metrics, node_id: int, carried: Mapping[int, Carried], sent_at_ms: int, now_ms: int
-) -> dict[tuple[Told, int], bytes]:
+) -> dict[Key, bytes]:
     """Return the rows of one report by their subjects."""
     times = rules.times_of(report, sent_at_ms=sent_at_ms, now_ms=now_ms)
     if times is None:
@@ -92,7 +122,7 @@ def _told(
     return {key: rules.encoded(samples) for key, samples in found.items() if samples.parts}
 
 
-def _subjects(keys: Iterable[tuple[Told, int]], now_ms: int) -> dict[tuple[Told, int], Known]:
+def _subjects(keys: Iterable[Key], now_ms: int) -> dict[Key, Known]:
     """Return the subjects, locked; those that are new are made."""
     wanted = set(keys)
     found = _locked(wanted)
@@ -106,7 +136,7 @@ def _subjects(keys: Iterable[tuple[Told, int]], now_ms: int) -> dict[tuple[Told,
     return found
 
 
-def _locked(keys: set[tuple[Told, int]]) -> dict[tuple[Told, int], Known]:
+def _locked(keys: set[Key]) -> dict[Key, Known]:
     ids = sorted({object_id for _, object_id in keys})
     connection = connections[ALIAS]
     lock = connection.ops.for_update_sql() if connection.features.has_select_for_update else ""
@@ -133,8 +163,8 @@ def _new(told: Told, object_id: int, now_ms: int) -> Subject:
 
 
 def _insert(
-    fresh: Iterable[Mapping[tuple[Told, int], bytes]],
-    subjects: Mapping[tuple[Told, int], Known],
+    fresh: Iterable[Mapping[Key, bytes]],
+    subjects: Mapping[Key, Known],
     now_ms: int,
 ) -> None:
     rows = []
