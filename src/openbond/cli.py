@@ -15,6 +15,9 @@ GROUPS = {
     "bench": ("openbond.lab.bench.cli", "measure: ratios taken in one run"),
 }
 
+# Commands that stand in the group of one wing and are made of several.
+JOINED = {"server": {"simulate-fleet": ("openbond.lab.simulated.cli", "simulate_fleet")}}
+
 
 def main() -> None:
     app = typer.Typer(
@@ -45,7 +48,17 @@ def _add(app: typer.Typer, name: str, module: str, words: str) -> None:
             _missing(name, missing.name or module)
         )
     else:
+        for command, (place, function) in JOINED.get(name, {}).items():
+            _join(group.app, command, place, function)
         app.add_typer(group.app, name=name, help=words)
+
+
+def _join(group: typer.Typer, command: str, place: str, function: str) -> None:
+    try:
+        found = importlib.import_module(place)
+    except ModuleNotFoundError:
+        return  # the wing that it needs is not installed
+    group.command(command)(getattr(found, function))
 
 
 def _missing(name: str, package: str) -> Callable[[], None]:

