@@ -20,6 +20,7 @@ from openbond.server.system.mail import MAIL_QUEUE
 from openbond.server.system.selectors import current_settings
 
 from . import metric_reports
+from .counted import check_counts, fold_counts
 from .models import PeriodicRun
 from .schedule import Every, Nightly, Schedule, is_due
 from .upkeep import back_up, compare_configs, expire_certificates, purge, watch_backups
@@ -38,6 +39,8 @@ JOBS = (
     Job("expire certificates", Every(timedelta(minutes=1)), expire_certificates),
     Job("watch alarms", Every(timedelta(seconds=10)), watch_alarms),
     Job("fix prevented downtime", Every(timedelta(hours=1)), fix_prevented_downtime),
+    Job("fold counts", Every(timedelta(minutes=1)), fold_counts),
+    Job("check counts", Nightly(time(4, 0)), check_counts),
     Job("purge", Every(timedelta(hours=1)), purge),
     Job("roll up metrics", Every(timedelta(seconds=10)), metric_reports.roll_up),
     Job("forget metrics", Every(timedelta(minutes=1)), metric_reports.forget),

@@ -87,8 +87,11 @@ class Node(Dated):
 
     class Meta:
         ordering: ClassVar = ["id"]
-        # With the time of contact, so that statistics count recent nodes from the index alone.
-        indexes: ClassVar = [models.Index(fields=["space", "kind", "last_connected"])]
+        indexes: ClassVar = [
+            models.Index(fields=["space", "kind"]),
+            # For statistics, which look for those that were not heard for days.
+            models.Index(fields=["kind", "last_connected"], name="node_by_contact"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 F("space"), Lower("name"), F("kind"), name="node_name_unique_in_space"

@@ -7,7 +7,7 @@ from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, Value,
 from django.db.models.functions import Concat
 
 from openbond.server.spaces.models import Space
-from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
+from openbond.server.spaces.roll_ups import ALL, RollUp, counted, roll_up
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.models import Settings
@@ -207,9 +207,13 @@ def _watched(row: Aggregator, settings: Settings, interval: timedelta | None) ->
 
 def node_statistics(space: Space, kind: NodeKind, *, now: datetime) -> RollUp:
     """Return `count` and `recent` (heard within seven days) of nodes in a space and below."""
-    recent = Q(last_connected__gte=now - RECENT)
-    rows = Node.objects.filter(kind=kind.value)
-    return roll_up(rows, space=space, counts={"count": ALL, "recent": recent})
+    found = counted(space, f"node.{kind.value}", keys={"recent": "1"})  # that ever connected
+    # Time passes and triggers nothing: the few that were not heard for long are counted at once.
+    silent = Node.objects.filter(kind=kind.value, last_connected__lt=now - RECENT)
+    gone = roll_up(silent, space=space, counts={"count": ALL})
+    found.local["recent"] -= gone.local["count"]
+    found.including_child_spaces["recent"] -= gone.including_child_spaces["count"]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from openbond.server.errors import Vanished
 from openbond.server.fleet.models import RoutingGroup
 from openbond.server.fleet.selectors import display_name_of_group, routing_groups_visible_to
 from openbond.server.spaces.models import Space
-from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
+from openbond.server.spaces.roll_ups import RollUp, counted
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.addresses import (
     Network,
@@ -202,5 +202,4 @@ def _used_in(allocations: Sequence[IPAllocation]) -> list[tuple[IPAllocation, IP
 
 def use_statistics(space: Space, kind: UseKind) -> RollUp:
     """Return `count` and `enabled` of the routing objects of one kind, in a space and below."""
-    rows = NetworkUse.objects.filter(kind=kind)
-    return roll_up(rows, space=space, counts={"count": ALL, "enabled": Q(is_enabled=True)})
+    return counted(space, f"use.{kind.value}", keys={"enabled": "1"})

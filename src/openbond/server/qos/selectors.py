@@ -6,7 +6,7 @@ from dataclasses import fields
 from django.db.models import QuerySet
 
 from openbond.server.spaces.models import Space
-from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
+from openbond.server.spaces.roll_ups import RollUp, counted
 from openbond.server.spaces.selectors import sharing_of
 from openbond.server.spaces.viewer import Viewer
 
@@ -27,7 +27,7 @@ def is_qos_profile_usable_in(*, profile: QosProfile, space: Space) -> bool:
 
 def qos_profile_statistics(space: Space) -> RollUp:
     """Return `count` of the profiles of a space and below."""
-    return roll_up(QosProfile.objects.all(), space=space, counts={"count": ALL})
+    return counted(space, "qos_profile", keys={})
 
 
 def parts_of_profiles(profile_ids: Sequence[int]) -> tuple[QuerySet[QosClass], QuerySet[QosFilter]]:

@@ -201,3 +201,29 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SpaceCount(models.Model):
+    """So many objects more, or fewer, of a kind in a space: `own`, and `whole` with all below it.
+
+    Triggers add a row for each change and each space above it, and wait for nobody; the sum over
+    the rows is the count. A job makes one `folded` row of them. See counting.py. No foreign key:
+    rows outlive a space until they are folded away.
+    """
+
+    space_id = models.BigIntegerField()
+    what = models.CharField(max_length=40)
+    own = models.BigIntegerField()
+    whole = models.BigIntegerField()
+    folded = models.BooleanField(default=False)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["space_id", "what"], name="space_count_of_space"),
+            models.Index(
+                fields=["space_id"], condition=Q(folded=False), name="space_count_unfolded"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.whole:+} {self.what} in space {self.space_id}"

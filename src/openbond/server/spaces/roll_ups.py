@@ -1,11 +1,11 @@
-"""Counts of a space alone and of all below it, in one query by the closure table."""
+"""Counts of a space alone and of all below it: kept by triggers, or by the closure table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet, Sum
 
-from .models import Space, SpaceClosure
+from .models import Space, SpaceClosure, SpaceCount
 
 ALL = Q()
 
@@ -16,6 +16,22 @@ class RollUp:
 
     local: dict[str, int]
     including_child_spaces: dict[str, int]
+
+
+def counted(space: Space, what: str, *, keys: Mapping[str, str]) -> RollUp:
+    """Return what counting.py keeps of a kind: `count`, and how many have each part in their key.
+
+    `keys`: the name that is shown → the part: {"dhcp": "dhcp"} counts "leg.dhcp.active" and others.
+    """
+    rows = SpaceCount.objects.filter(Q(what=what) | Q(what__startswith=f"{what}."))
+    found = rows.filter(space_id=space.pk).values_list("what").annotate(Sum("own"), Sum("whole"))
+    local, below = dict.fromkeys(("count", *keys), 0), dict.fromkeys(("count", *keys), 0)
+    for name, own, whole in found:
+        parts = name.removeprefix(what).split(".")
+        for key in ("count", *(key for key, part in keys.items() if part in parts)):
+            local[key] += own
+            below[key] += whole
+    return RollUp(local=local, including_child_spaces=below)
 
 
 def roll_up(
@@ -36,25 +52,6 @@ def roll_up(
     )
 
 
-def roll_up_by(
-    rows: QuerySet[Model], *, space: Space, columns: Mapping[str, Sequence[str]]
-) -> RollUp:
-    """Count rows of `space` and below, in all and by every value of some columns, in one query.
-
-    `columns` names the values that are always told. Groups are counted by the database, which an
-    index of space and columns answers alone; conditions would be asked of every row anew.
-    """
-    keys = list(columns)
-    grouped = rows.filter(_at_or_below(space, "space")).order_by().values_list("space_id", *keys)
-    by_space = grouped.annotate(found=Count("pk"))
-    local, whole = _empty(columns), _empty(columns)
-    for space_id, *values, found in by_space:
-        for counts in (local, whole) if space_id == space.pk else (whole,):
-            for name in ("count", *values):
-                counts[name] += found
-    return RollUp(local=local, including_child_spaces=whole)
-
-
 def count_by_space(
     rows: QuerySet[Model], space_ids: Sequence[int], path: str = "space"
 ) -> dict[int, int]:
@@ -62,10 +59,6 @@ def count_by_space(
     within = rows.filter(**{f"{path}__in": space_ids}).order_by()
     pairs = within.values(path).annotate(found=Count("pk")).values_list(path, "found")
     return dict(pairs)
-
-
-def _empty(columns: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    return {"count": 0} | {value: 0 for values in columns.values() for value in values}
 
 
 def _at_or_below(space: Space, path: str) -> Q:

@@ -34,7 +34,7 @@ from .models import (
     User,
 )
 from .permissions import ALL_CODES
-from .roll_ups import ALL, RollUp, roll_up
+from .roll_ups import RollUp, counted
 from .rules import Sharing, shared_from
 from .viewer import Viewer
 
@@ -187,8 +187,7 @@ def path_below(*, above: Space, below: Space) -> list[Space]:
 
 def user_statistics(space: Space) -> RollUp:
     """Return `count` and `active` of the users of a space and below."""
-    counts = {"count": ALL, "active": Q(active=True)}
-    return roll_up(User.objects.all(), space=space, counts=counts)
+    return counted(space, "user", keys={"active": "1"})
 
 
 def audit_visible_to(viewer: Viewer) -> QuerySet[AuditEntry]:

@@ -17,10 +17,12 @@ from openbond.server.bonds.models import (
     LegReport,
     Route,
 )
+from openbond.server.control.counted import COUNTED
 from openbond.server.control.installation import FirstAdministrator, install
 from openbond.server.fleet.models import Aggregator, Node
 from openbond.server.fleet.services import create_aggregator
 from openbond.server.ipam.models import NetworkUse, UseKind
+from openbond.server.spaces import counting
 from openbond.server.spaces.models import Space, SpaceClosure
 from openbond.server.system.actors import SERVER
 from openbond.server.system.secrets import seal
@@ -80,6 +82,7 @@ def make_spaces(shape: Sequence[int]) -> list[int]:
 def make_bonds(space_ids: Sequence[int], each: int, aggregator: Aggregator) -> None:
     """Make `each` bonds in every space: up, with three legs and one of each routing object."""
     now = timezone.now()
+    counting.uninstall()  # counted at the end, for all at once
     seeds = Seeds()
     for number, space_id in enumerate(space_ids):
         seeds.add(FIRST + number, number, space_id, aggregator, now)
@@ -91,6 +94,7 @@ def make_bonds(space_ids: Sequence[int], each: int, aggregator: Aggregator) -> N
         _copy_all()
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE copies")
+        counting.install(COUNTED)
         cursor.execute("ANALYZE")
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from openbond.server.bonds.models import Leg
 from openbond.server.measurement.models import SpeedTest, TestStatus, Tuning
 from openbond.server.measurement.rules.limits import LEG_KEPT
 from openbond.server.measurement.rules.tests import TESTABLE
 from openbond.server.spaces.models import Space
-from openbond.server.spaces.roll_ups import ALL, RollUp, roll_up
+from openbond.server.spaces.roll_ups import RollUp, counted
 from openbond.server.spaces.viewer import Viewer
 from openbond.wire.states import ShownState
 
@@ -58,5 +58,4 @@ def testable_states(*, leg_id: int | None, tuning_id: int | None, now: datetime)
 
 def speed_test_statistics(space: Space) -> RollUp:
     """Return `count`, `leg` and `bond` (by target) of the tests in a space and below."""
-    counts = {"count": ALL, "leg": Q(leg__isnull=False), "bond": Q(leg__isnull=True)}
-    return roll_up(SpeedTest.objects.all(), space=space, counts=counts, path="bond__space")
+    return counted(space, "speed_test", keys={"leg": "1", "bond": "0"})

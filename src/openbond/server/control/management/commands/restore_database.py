@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from openbond.server.control.counted import recount_restored
 from openbond.server.system.backups import RestoreRefused, restore_database
 
 
@@ -15,5 +16,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             restore_database(backup=options["backup"], manifest=options["manifest"])
+            recount_restored()
         except RestoreRefused as refused:
             raise CommandError(str(refused)) from refused
