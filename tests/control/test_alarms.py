@@ -1,9 +1,11 @@
 """Alarms of legs and bonds: they open, are shown and close by themselves (behaviour 3.10)."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from openbond.server.bonds.models import Leg, LegReport
 from openbond.server.measurement.models import Alarm, LegChange, SpeedTest
@@ -21,6 +23,21 @@ from tests.world import World
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 UP, DOWN = "up", "down"
+
+
+class Deleting:
+    """Deletes a leg, once, when the next transaction begins: somebody else did just before it."""
+
+    def __init__(self, leg: Leg) -> None:
+        self.leg_id: int | None = leg.pk
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if sql.startswith("SAVEPOINT") and self.leg_id is not None:
+            leg_id, self.leg_id = self.leg_id, None
+            Leg.objects.filter(pk=leg_id).delete()
+        return execute(sql, params, many, context)
 
 
 class Watch:
@@ -308,3 +325,17 @@ def test_maintenance_of_another_space_silences_nothing_and_may_end_early(
 
     assert (ended, again) == (True, False)
     assert watch.open() == [("leg_down", world.static_leg.pk)]
+
+
+def test_a_leg_that_is_deleted_while_it_is_looked_at_gets_no_alarm(
+    world: World, watch: Watch
+) -> None:
+    watch.say(world.static_leg, DOWN)
+    watch.watch(4 * MINUTE)
+
+    deleting = Deleting(world.static_leg)
+    with connection.execute_wrapper(deleting):
+        watch.watch(2 * MINUTE)
+
+    assert deleting.leg_id is None
+    assert not Alarm.objects.filter(leg_id=world.static_leg.pk).exists()

@@ -16,7 +16,7 @@ from .node import Pool, SimulatedNode, Surroundings
 from .roster import Roster
 from .seen import Seen
 
-CONNECTING_AT_ONCE = 32
+CONNECTING_AT_ONCE = 128
 REPORT_CONNECTIONS = 500
 _DICE = random.Random()  # noqa: S311 - spreads load, guards nothing
 

@@ -1,4 +1,4 @@
-"""Counts of what spaces hold, kept by triggers of the database (ADR 0009).
+"""Counts of what spaces hold, kept by triggers of the database (ADR 0012).
 
 A trigger writes one row per space at or above that of an object which comes, goes or changes what
 it counts as. Rows are only added, so writers never wait for one another; the count of a space is

@@ -2,13 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from django.db import transaction
 
-from openbond.server.bonds.models import BondReport, LegReport
+from openbond.server.bonds.models import Bond, BondReport, Leg, LegReport
 from openbond.server.measurement.models import Alarm
 from openbond.server.measurement.rules.alarms import (
     COVERED_BY_BOND_DOWN,
@@ -35,12 +36,30 @@ WORDS = {
 }
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A track that changed, with the row that there is."""
+
+    look: Look
+    alarm: Alarm | None
+    before: Track | None
+    after: Track | None
+
+
 def watch_alarms(*, now: datetime) -> None:
-    """Look at everything once; write what opens and closes, and tell operators."""
+    """Look at everything once; write what opens and closes, and tell operators.
+
+    Looking takes long where there are many legs, so it holds no lock: nobody else writes alarms.
+    """
+    moves = list(_moves(now))
+    if moves:
+        with transaction.atomic():
+            _show({move.look.bond.pk for move in _still_there(moves) if _take(move, now)})
+
+
+def _moves(now: datetime) -> Iterator[_Move]:
     watched = {_key(alarm): alarm for alarm in unclosed_alarms()}
     cut_off: set[int] = set()
-    moved: set[int] = set()
     for look in look_at_all(watched.values(), now=now):
         alarm = watched.get(_key_of(look))
         is_covered = look.kind in COVERED_BY_BOND_DOWN and look.bond.pk in cut_off
@@ -55,14 +74,25 @@ def watch_alarms(*, now: datetime) -> None:
         if after is not None and after.opened and not after.closed:
             cut_off |= {look.bond.pk} if look.kind is AlarmKind.BOND_DOWN else set()
         if after != before:
-            moved |= {look.bond.pk} if _take(look, alarm, before, after, now) else set()
-    _show(moved)
+            yield _Move(look, alarm, before, after)
 
 
-def _take(
-    look: Look, alarm: Alarm | None, before: Track | None, after: Track | None, now: datetime
-) -> bool:
+def _still_there(moves: Sequence[_Move]) -> list[_Move]:
+    """Leave out what is about legs and bonds that were deleted since they were looked at."""
+    bonds = {move.look.bond.pk for move in moves}
+    legs = {move.look.leg.pk for move in moves if move.look.leg}
+    there = set(Bond.objects.filter(pk__in=bonds).values_list("pk", flat=True))
+    there_legs = {None, *Leg.objects.filter(pk__in=legs).values_list("pk", flat=True)}
+    return [
+        move
+        for move in moves
+        if move.look.bond.pk in there and (move.look.leg and move.look.leg.pk) in there_legs
+    ]
+
+
+def _take(move: _Move, now: datetime) -> bool:
     """Write the new track; return whether the alarm opened or closed."""
+    look, alarm, before, after = move.look, move.alarm, move.before, move.after
     if after is None:
         if alarm is not None:
             alarm.delete()
