@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Sum
 
 from .models import Space, SpaceClosure, SpaceCount
 
@@ -64,5 +64,5 @@ def count_by_space(
 def _at_or_below(space: Space, path: str) -> Q:
     if space.parent_id is None:
         return ALL
-    below = SpaceClosure.objects.filter(ancestor=space).values("descendant_id")
-    return Q(**{f"{path}__in": below})
+    # Asked of each row that is found otherwise: a list of 10,000 spaces would lead the search.
+    return Q(Exists(SpaceClosure.objects.filter(ancestor=space, descendant=OuterRef(path))))
