@@ -35,16 +35,22 @@ class Changes:
         A simulated bond has the id of its bonder. Raises OSError.
         """
         connection = await Connection.to(server)
-        for bond_id in _DICE.sample(bond_ids, len(bond_ids)):
-            self._sent[bond_id] = time.monotonic()
-            answer = await connection.ask(
-                "PATCH",
-                f"/api/v3/bonds/{bond_id}/",
-                {"Authorization": f"Token {token}", "Content-Type": "application/json"},
-                b'{"reorder_max_hold": %d}' % _DICE.randrange(*HOLDS),
-                within=PATIENCE,
-            )
-            if answer.status != 200:
-                self._sent.pop(bond_id, None)
-                self.failures += 1
-            await asyncio.sleep(pause)
+        try:
+            for bond_id in _DICE.sample(bond_ids, len(bond_ids)):
+                await self._change(connection, token, bond_id)
+                await asyncio.sleep(pause)
+        finally:
+            connection.close()
+
+    async def _change(self, connection: Connection, token: str, bond_id: int) -> None:
+        self._sent[bond_id] = time.monotonic()
+        answer = await connection.ask(
+            "PATCH",
+            f"/api/v3/bonds/{bond_id}/",
+            {"Authorization": f"Token {token}", "Content-Type": "application/json"},
+            b'{"reorder_max_hold": %d}' % _DICE.randrange(*HOLDS),
+            within=PATIENCE,
+        )
+        if answer.status != 200:
+            self._sent.pop(bond_id, None)
+            self.failures += 1

@@ -17,6 +17,7 @@ from .roster import Roster
 from .seen import Seen
 
 CONNECTING_AT_ONCE = 128
+CLOSING_SECONDS = 0.1
 REPORT_CONNECTIONS = 500
 _DICE = random.Random()  # noqa: S311 - spreads load, guards nothing
 
@@ -62,6 +63,8 @@ class Fleet:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(broken, return_exceptions=True)
+            self._around.pool.close()
+            await asyncio.sleep(CLOSING_SECONDS)  # the loop ends what was closed
 
     async def change(self, *, pause: float) -> None:
         """Change bonds by the API for ever, `pause` s apart."""

@@ -77,6 +77,10 @@ class Pool:
                 if made.is_open:
                     self._idle.append(made)
 
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+
     def _open(self) -> Connection | None:
         while self._idle:
             found = self._idle.pop()
@@ -114,14 +118,18 @@ class SimulatedNode:
 
     async def poll_for_ever(self) -> None:
         connection: Connection | None = None
-        while True:
-            try:
-                if connection is None or not connection.is_open:
-                    async with self._around.gate:
-                        connection = await Connection.to(self._around.server)
-                await self._poll(connection)
-            except (OSError, TimeoutError, Refused) as failure:
-                await self._failed("poll", failure)
+        try:
+            while True:
+                try:
+                    if connection is None or not connection.is_open:
+                        async with self._around.gate:
+                            connection = await Connection.to(self._around.server)
+                    await self._poll(connection)
+                except (OSError, TimeoutError, Refused) as failure:
+                    await self._failed("poll", failure)
+        finally:
+            if connection is not None:
+                connection.close()
 
     async def report_for_ever(self) -> None:
         """Report all states and metrics, each once an interval, at times of the node's own."""

@@ -37,6 +37,17 @@ KEY = "simulated"
 ACCOUNT = "simulated-fleet@localhost.localdomain"
 BONDS_EACH = 50  # on one aggregator
 BATCH = 500
+PUBLISHED = (
+    "revision",
+    "hash",
+    "content",
+    "published",
+    "offered_from",
+    "delivered_revision",
+    "delivered",
+    "applied_revision",
+    "applied",
+)
 
 
 def prepare(state: Path, *, nodes: int, roster: Path) -> None:
@@ -143,13 +154,20 @@ def _new_token(space: Space, now: datetime) -> str:
 
 def _publish_all(now: datetime) -> None:
     """Publish what was never published, as if all nodes had it and acted on it."""
-    known = set(PublishedConfig.objects.values_list("node_id", flat=True))
+    # What the running server published meanwhile, nobody has: it is written over.
+    taken = PublishedConfig.objects.filter(applied_revision__gt=0)
+    known = set(taken.values_list("node_id", flat=True))
     for kind in NodeKind:
         nodes = _nodes().filter(kind=kind.value).select_related("space").order_by("pk")
         missing = [node for node in nodes if node.pk not in known]
         for start in range(0, len(missing), BATCH):
             rows = rows_of(missing[start : start + BATCH]).values()
-            PublishedConfig.objects.bulk_create(_published(one, now) for one in rows)
+            PublishedConfig.objects.bulk_create(
+                (_published(one, now) for one in rows),
+                update_conflicts=True,
+                unique_fields=["node_id"],
+                update_fields=PUBLISHED,
+            )
     ConfigUpdate.objects.filter(revision__isnull=True).update(
         revision=1, status=UpdateStatus.APPLIED, settled=now
     )
