@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -44,16 +44,17 @@ class Figures:
     megabytes: float = 0.0
     _began: float = 0.0
     _server: float = 0.0
-    _database: float = 0.0
+    _database: dict[int, float] = field(default_factory=dict)
 
-    def begin(self, spent: tuple[float, float]) -> None:
+    def begin(self, spent: tuple[float, dict[int, float]]) -> None:
         self._began = time.monotonic()
         self._server, self._database = spent
 
-    def end(self, spent: tuple[float, float]) -> None:
+    def end(self, spent: tuple[float, dict[int, float]]) -> None:
         self.seconds = time.monotonic() - self._began
         self.server = spent[0] - self._server
-        self.database = spent[1] - self._database
+        # What ended in between is not known any more.
+        self.database = sum(now - self._database.get(pid, 0.0) for pid, now in spent[1].items())
 
     @property
     def per_node(self) -> float:
@@ -228,17 +229,17 @@ def _spent(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _spent_by_database(url: str) -> float:
-    """Return the seconds of processor of PostgreSQL's processes that run now; 0 for SQLite."""
+def _spent_by_database(url: str) -> dict[int, float]:
+    """Return the seconds of processor of PostgreSQL's processes that run now; none of SQLite."""
     if not url:
-        return 0.0
+        return {}
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
-    total = 0.0
+    spent = {}
     for (process,) in found:
         with suppress(OSError):  # another machine's, or ended meanwhile
-            total += _spent(process)
-    return total
+            spent[process] = _spent(process)
+    return spent
 
 
 def _megabytes(process: int) -> float:
