@@ -113,6 +113,7 @@ def test_without_sender_or_recipients_there_is_no_mail(mailing: World, missing: 
 def test_a_dead_relay_is_asked_again_after_a_minute_then_two(mailing: World) -> None:
     settle(1)  # nobody listens there
     send(mailing.now)
+    asked = timezone.now()
 
     post()
 
@@ -120,7 +121,7 @@ def test_a_dead_relay_is_asked_again_after_a_minute_then_two(mailing: World) -> 
     assert (mail.sent, mail.attempts) == (None, 1)
     assert "look at email_host" in mail.last_error
     assert len(again) == 1
-    assert MINUTE / 2 < again[0] - mailing.now < 2 * MINUTE
+    assert MINUTE / 2 < again[0] - asked < 2 * MINUTE
 
 
 def test_pauses_double_up_to_an_hour_and_end_after_a_day(mailing: World) -> None:

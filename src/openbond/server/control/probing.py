@@ -41,7 +41,8 @@ async def _asked(
         await writer.drain()
         return names, await reader.readline()
     finally:
-        writer.close()
+        # No close() before it: after the peer's own end that leaves nothing to abort, which asyncio
+        # of Python 3.11.2 (Debian 12) does not bear.
         with contextlib.suppress(OSError):
             writer.transport.abort()
 
