@@ -16,6 +16,7 @@ import httpx
 import msgspec
 import pytest
 
+from openbond.lab.chaos.witness import UNDER_WAY
 from openbond.lab.layout import NODES
 from openbond.lab.life import Lab
 from openbond.lab.programs import OPENBOND
@@ -33,6 +34,12 @@ LATEST = "/api/v3/system/status/backups/latest-backup/"
 
 
 def test_nodes_come_back_to_a_restored_server_untouched(site: Site, tmp_path: Path) -> None:
+    # What the nodes have must be what the server says: no change of before is on its way.
+    wait_until(
+        lambda: not {row.status for row in site.config_updates()} & {*UNDER_WAY},
+        what="no config is on its way",
+        patience=60,
+    )
     before = untouched(site)
 
     with site.stream(tmp_path) as streams:
