@@ -300,34 +300,35 @@ def test_without_any_leg_the_sentence_says_what_to_check(site: Site) -> None:
         site.talk(lambda channel: channel.poll(NOTHING_YET), ways=[], enrolled=False)
 
 
-def test_a_poll_that_waits_on_a_dead_leg_goes_on_by_the_next(site: Site) -> None:
+def polls_twice(site: Site, happens: Callable[[Channel], None]) -> PollStatus:
+    """Let a poll wait on leg 1, let something happen, and answer the poll made again for it."""
     waiting = PollRequest(revision=0, hash="", software_version="1", wait_ms=30_000)
 
-    async def cut(channel: Channel) -> PollStatus:
+    async def story(channel: Channel) -> PollStatus:
         poll = asyncio.create_task(channel.poll(waiting))
         await asyncio.to_thread(site.server.wait_for, lambda: len(site.node.polls) == 1)
-        channel.transport.way_lost(1)
+        happens(channel)
         await asyncio.to_thread(site.server.wait_for, lambda: len(site.node.polls) == 2)
         site.server.publish(site.node, bonder())
         return (await poll).status
 
-    assert site.talk(cut, ways=[LEG_1, LEG_2]) is PollStatus.CONFIG
+    return site.talk(story, ways=[LEG_1, LEG_2])
+
+
+def test_a_poll_that_waits_on_a_dead_leg_goes_on_by_the_next(site: Site) -> None:
+    def cut(channel: Channel) -> None:
+        channel.transport.way_lost(1)
+
+    assert polls_twice(site, cut) is PollStatus.CONFIG
     assert site.server.sources[-2:] == ["127.0.1.1", "127.0.1.2"]
 
 
 def test_what_waits_on_a_silent_leg_goes_on_by_one_that_is_heard_again(site: Site) -> None:
-    waiting = PollRequest(revision=0, hash="", software_version="1", wait_ms=30_000)
-
-    async def come_back(channel: Channel) -> PollStatus:
-        poll = asyncio.create_task(channel.poll(waiting))
-        await asyncio.to_thread(site.server.wait_for, lambda: len(site.node.polls) == 1)
+    def come_back(channel: Channel) -> None:
         site.silent = {1}
         channel.transport.way_back(2)
-        await asyncio.to_thread(site.server.wait_for, lambda: len(site.node.polls) == 2)
-        site.server.publish(site.node, bonder())
-        return (await poll).status
 
-    assert site.talk(come_back, ways=[LEG_1, LEG_2]) is PollStatus.CONFIG
+    assert polls_twice(site, come_back) is PollStatus.CONFIG
     assert site.server.sources[-2:] == ["127.0.1.1", "127.0.1.2"]
 
 
