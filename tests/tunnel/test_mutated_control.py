@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from openbond.tunnel.hearing import Gap, Hearing, HearingOf
 from openbond.tunnel.leg_end import LegEnd
 from openbond.tunnel.messages import Type
 from openbond.tunnel.settings import Role, Security
@@ -37,6 +38,7 @@ def live_pair(security: Security) -> tuple[Pair, list[tuple[Role, bytes]]]:
         pair.run(0.1)
         pair.send_data(BONDER, 1, 1)
         pair.send_data(AGGREGATOR, 1, 1)
+    said.append((AGGREGATOR, report_of_another_leg(pair)))
     control = [(role, datagram) for role, datagram in said if datagram[0] in CONTROL]
     assert {datagram[0] for _, datagram in control} == CONTROL
     pair.end(BONDER).session.begin(pair.now)  # so that responses and cookies are awaited
@@ -52,6 +54,14 @@ def cookie_of(pair: Pair) -> bytes:
     assert identity is not None
     gate = pair.end(AGGREGATOR).session._gate
     return gate.cookie_message(initiation, ("10.0.0.1", 40000), identity.public, pair.now)
+
+
+def report_of_another_leg(pair: Pair) -> bytes:
+    """What only a bond of several legs says."""
+    keypair = pair.end(AGGREGATOR).keypair
+    assert keypair is not None
+    body = HearingOf(2, Hearing(1, 9, 8, 0.01, (Gap(3, 2),))).encode()
+    return keypair.seal_message(Type.HEARING_OF, body)
 
 
 def mutate(chance: Random, original: bytes, other: bytes) -> bytes:

@@ -36,7 +36,7 @@ from .repair import ROOM, Outbox
 from .runs import Run
 from .settings import BondSettings, Distribution, LinkMode, Security
 from .speed_test import TrialPlan, TrialReading, Trials
-from .status import BondReport, LegReport
+from .status import BondReport, LegReport, leg_report
 
 # How often, while packets move, the legs are asked for control messages; how often eligibility is
 # looked at, with and without packets; and how often the delays.
@@ -84,6 +84,7 @@ class Bond:
         self._inbounds: dict[int, Inbound] = {}
         self._late_meters: dict[int, LateMeter] = {}
         self._eligible: list[LegQueue] = []
+        self._nearest: list[LegEnd] = []  # of the eligible ones, by delay
         self._guards = Guards()
         self._trials = Trials(self._queues, self._inbounds, has_vnet_header=has_vnet_header)
         self._events: deque[Event] = deque()
@@ -113,7 +114,7 @@ class Bond:
         self._be_busy(now)
         if inbound.receive(octets, size, source, now):
             self._attend_at = now
-            self._repair_from_hearings(leg_id, now)
+            self._repair_from_hearings(now)
 
     def on_leg_ready(self, leg_id: int, address: Address | None, now: float) -> None:
         """Carrier, address and route are there; `address` is the aggregator's, at a bonder."""
@@ -295,6 +296,7 @@ class Bond:
         ends = [queue.end for queue in queues]
         for queue, delay in zip(queues, relative_delays(e.send_delay for e in ends), strict=True):
             queue.delay = delay
+        self._nearest = [q.end for q in sorted(self._eligible, key=lambda q: (q.delay, q.id))]
         delta = max((queue.delay for queue in queues), default=0.0)
         self._outbound.set_delta(delta)
         receive_delta = max(relative_delays(end.receive_delay for end in ends), default=0.0)
@@ -316,6 +318,9 @@ class Bond:
                 runs.append(Run.of_one(leg_id, address, datagram))
                 self._queues[leg_id].charge(len(datagram), now)
             self._take_events(end, now)
+        for end, datagram, address in self._legs.reports_again(self._nearest):
+            runs.append(Run.of_one(end.id, address, datagram))
+            self._queues[end.id].charge(len(datagram), now)
         if self._look_at <= now:
             self._look(now)
         self._attend_at = min((end.get_timer() for end in ends.values()), default=inf)
@@ -329,10 +334,10 @@ class Bond:
             share = meter.sample(self._order.late[leg_id], self._inbounds[leg_id].datagrams)
             self._legs.ends[leg_id].dialogue.late_share = share
 
-    def _repair_from_hearings(self, leg_id: int, now: float) -> None:
-        for hearing in self._legs.ends[leg_id].hearings_to_take():
-            lost = self._queues[leg_id].outbox.lost(hearing, now)
-            self._outbound.repair(lost, now)
+    def _repair_from_hearings(self, now: float) -> None:
+        for leg_id, end in self._legs.ends.items():
+            for hearing in end.hearings_to_take():
+                self._outbound.repair(self._queues[leg_id].outbox.lost(hearing, now), now)
 
     def _take_events(self, end: LegEnd, now: float) -> None:
         while event := end.next_event():
@@ -357,34 +362,9 @@ class Bond:
         return min((self._legs.ends[leg_id].path_mtu for leg_id in active), default=1500)
 
     def _leg_report(self, leg_id: int) -> LegReport:
-        end, queue, inbound = self._legs.ends[leg_id], self._queues[leg_id], self._inbounds[leg_id]
-        prober = end.dialogue.prober
-        return LegReport(
-            leg_id=leg_id,
-            state=end.shown,
-            path_mtu=end.path_mtu,
-            path_mtu_measured=end.path_mtu_measured,
-            smoothed_rtt=end.smoothed_rtt,
-            jitter=end.jitter,
-            loss=end.send_loss,
-            adapted_bps=end.adapted_bps,
-            spill_reason=self._guards.words(leg_id) if queue in self._eligible else "",
-            peer=end.address,
-            counters={
-                "sent_datagrams": queue.datagrams,
-                "sent_octets": queue.octets,
-                "received_datagrams": inbound.datagrams,
-                "received_octets": inbound.octets,
-                "repaired": queue.repaired,
-                "late": self._order.late[leg_id],
-                "handshakes": end.session.handshakes,
-                "roamings": end.roamings,
-                "rtts": prober.rtts,
-                "rtt_us": round(prober.rtt_sum * 1e6),
-                "rtt_squares": round(prober.rtt_square_sum * 1e9),
-                **{DROPPED + why: count for why, count in inbound.drops.items()},
-            },
-        )
+        queue, inbound = self._queues[leg_id], self._inbounds[leg_id]
+        reason = self._guards.words(leg_id) if queue in self._eligible else ""
+        return leg_report(queue, inbound, late=self._order.late[leg_id], spill_reason=reason)
 
 
 def _facts(queue: LegQueue) -> LegFacts:

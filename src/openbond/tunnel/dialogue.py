@@ -11,7 +11,7 @@ from math import inf
 
 from .delays import RawDelay
 from .drops import Drop
-from .hearing import Hearing, Listener, Suspicion, decode_hearing
+from .hearing import Hearing, HearingOf, Listener, Suspicion, decode_hearing, decode_hearing_of
 from .large_loss import LargeLoss
 from .loss import LONG_WINDOW, LossMeter
 from .messages import Type
@@ -28,7 +28,7 @@ from .probes import (
     decode_probe,
 )
 
-Heard = Probe | Echo | Hearing
+Heard = Probe | Echo | Hearing | HearingOf
 
 REPLIES_MOST = 32  # echoes, and acknowledgements, that wait to be sent
 HEARINGS_MOST = 64
@@ -79,10 +79,12 @@ class Dialogue:
         self.peer_late_share: float | None = None
         self.peer_speed_kbps = 0  # the peer's speed in force on this leg; 0: as configured
         self._hearings: deque[Hearing] = deque(maxlen=HEARINGS_MOST)
+        self._to_repeat: Hearing | None = None
         self._receivers: dict[int, Callable[[bytes, float], Heard | Drop | None]] = {
             Type.PROBE: self._receive_probe,
             Type.ECHO: self._receive_echo,
             Type.HEARING: self._receive_hearing,
+            Type.HEARING_OF: lambda body, _: decode_hearing_of(body) or Drop.MALFORMED,
             Type.MTU_PROBE: self._receive_mtu_probe,
             Type.MTU_ACK: self._receive_mtu_ack,
         }
@@ -95,8 +97,8 @@ class Dialogue:
     def receive(self, kind: int, body: bytes, now: float) -> Heard | Drop | None:
         """Take in the body of an authentic message.
 
-        Returns what the owner has to judge: a probe, an echo that we asked for, a hearing report;
-        or why it was dropped.
+        Returns what the owner has to judge: a probe, an echo that we asked for, a hearing report of
+        this leg or of another; or why it was dropped.
         """
         return self._receivers[kind](body, now)
 
@@ -134,6 +136,7 @@ class Dialogue:
         hearing = self._listener.report_to_send(now)
         if hearing is not None:
             messages.append(Message(Type.HEARING, hearing.encode()))
+            self._to_repeat = hearing if hearing.gaps else self._to_repeat
         mtu_probe = self.path_mtu.probe_to_send(now, self.prober.patience)
         if mtu_probe is not None:
             messages.append(Message(Type.MTU_PROBE, mtu_probe.encode()))
@@ -151,6 +154,15 @@ class Dialogue:
         if now >= self._suspect_at():
             self._was_suspect = True
             self.prober.probe_soon(now)  # its echo would clear the suspicion
+
+    def hearing_to_repeat(self) -> Hearing | None:
+        """Return the newest report that named gaps, once: another leg may be there sooner."""
+        hearing, self._to_repeat = self._to_repeat, None
+        return hearing
+
+    def on_hearing_of(self, hearing: Hearing) -> None:
+        """Take a report about this leg that came on another: for repairs alone."""
+        self._hearings.append(hearing)
 
     def hearings_to_take(self) -> list[Hearing]:
         hearings = list(self._hearings)

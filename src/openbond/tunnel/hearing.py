@@ -7,14 +7,15 @@ last spoke of having heard something.
 
 A gap is sure when three later datagrams came, or when it is 10 ms old: within a leg datagrams
 overtake each other rarely and by little. Each gap is named in three reports, 40 ms apart, as
-reports get lost.
+reports get lost. A report that names gaps goes over another leg as well, the nearest one: a repair
+has to be there within the hold, and a far or lossy leg is a slow messenger.
 """
 
 from collections import deque
 from dataclasses import dataclass, replace
 from math import inf
 
-from .messages import HEARING, HEARING_GAP
+from .messages import HEARING, HEARING_GAP, HEARING_OF
 
 REPORT_EVERY = 0.040
 REPORT_SPACING = 0.005  # between reports, even when gaps come fast
@@ -74,6 +75,26 @@ def decode_hearing(body: bytes) -> Hearing | None:
     if any(gap.first < 0 or gap.count == 0 for gap in gaps):
         return None
     return Hearing(session, highest, heard, delay * DELAY_UNIT, gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class HearingOf:
+    """Body of the message HEARING_OF: a report about another leg than that which it came on."""
+
+    leg_id: int
+    hearing: Hearing
+
+    def encode(self) -> bytes:
+        return HEARING_OF.pack(self.leg_id) + self.hearing.encode()
+
+
+def decode_hearing_of(body: bytes) -> HearingOf | None:
+    """Return the report, or None when the bytes make none."""
+    if len(body) < HEARING_OF.size:
+        return None
+    [leg_id] = HEARING_OF.unpack_from(body)
+    hearing = decode_hearing(body[HEARING_OF.size :])
+    return HearingOf(leg_id, hearing) if hearing else None
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from .cookies import Address, Gate
 from .dialogue import Dialogue, ToTell
 from .drops import Drop
 from .events import Event, PathMtuFound, PeerMoved
-from .hearing import Hearing
+from .hearing import Hearing, HearingOf
 from .keypair import Keypair, open_sealed
 from .leg import Inner, Signal
 from .messages import HANDSHAKE_HEADER, Type
@@ -315,6 +315,8 @@ class LegEnd:
             self._on_echo(heard, now)
         elif isinstance(heard, Hearing):
             self.adaptation.heard.on_report(heard)
+        elif isinstance(heard, HearingOf):
+            self._neighbours.on_hearing_of(heard)
         self._take_path_mtu(now)
         return heard if isinstance(heard, Drop) else None
 
@@ -339,8 +341,7 @@ class LegEnd:
     def _on_probe(self, probe: Probe, keypair: Keypair, now: float) -> None:
         if probe.wishes_rekey:
             self.session.on_peer_wish(keypair, now)
-        if probe.heard:
-            self._neighbours.on_told(probe.heard, now)
+        self._neighbours.on_told(probe.heard, now)
 
     def _on_echo(self, echo: Echo, now: float) -> None:
         prober, standing = self.dialogue.prober, self._standing

@@ -4,13 +4,14 @@ Each probe lists, for some legs in turn, how long ago its sender heard its peer 
 told whether another one is eligible. And the bond is told which legs may carry data now.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 
-from .cookies import Gate
+from .cookies import Address, Gate
+from .hearing import HearingOf
 from .leg import Inner
 from .leg_end import LegEnd
-from .messages import HEARD_LEGS_MOST
+from .messages import HEARD_LEGS_MOST, Type
 from .noise import Entropy
 from .probes import HeardLeg
 from .session import identity_of
@@ -84,6 +85,25 @@ class Legs:
         for leg in heard:
             if leg.leg_id in self.ends:
                 self.ends[leg.leg_id].on_told(leg, now)
+
+    def on_hearing_of(self, told: HearingOf) -> None:
+        """Pass on to a leg what the peer reports about it over another."""
+        if told.leg_id in self.ends:
+            self.ends[told.leg_id].dialogue.on_hearing_of(told.hearing)
+
+    def reports_again(self, nearest: Sequence[LegEnd]) -> list[tuple[LegEnd, bytes, Address]]:
+        """Return reports that name gaps, sealed for the first of `nearest` that is another leg."""
+        found = []
+        for end in self.ends.values():
+            hearing = end.dialogue.hearing_to_repeat()
+            if hearing is None:
+                continue
+            other = next((each for each in nearest if each is not end), None)
+            if other is not None and other.keypair is not None and other.address is not None:
+                body = HearingOf(end.id, hearing).encode()
+                datagram = other.keypair.seal_message(Type.HEARING_OF, body)
+                found.append((other, datagram, other.address))
+        return found
 
     def probe_all_soon(self, now: float) -> None:
         """Make every leg probe now: the peer shall know of a leg that was just lost."""

@@ -8,7 +8,7 @@ associated data, then a body (ciphertext in security mode `encryption`, clear te
     1   u8   flags: 0x07 QoS class, 0x08 copy, 0x10 compressed, 0x20 last segment, 0x40 repaired
     2   u16  session: the number the receiver gave this keypair in the handshake
     4   u64  leg sequence: nonce, replay window, loss; rises by one per datagram of a keypair
-   12        end of the header of PROBE, ECHO, HEARING, BUNDLE, MTU_PROBE, MTU_ACK
+   12        end of the header of PROBE, ECHO, HEARING, HEARING_OF, BUNDLE, MTU_PROBE, MTU_ACK
    12   u16  flow
    14   u32  flow sequence
    18        end of the header of PACKET and TRAIN
@@ -50,6 +50,7 @@ class Type(IntEnum):
     SEGMENT = 10
     BUNDLE = 11
     TRAIN = 12
+    HEARING_OF = 13
 
 
 FLAG_CLASS = 0x07
@@ -120,6 +121,7 @@ COMPRESSION_DEFLATE = 1  # raw DEFLATE, mandatory (behaviour 2.11); other bits a
 #            u16 loss over 30 s, u16 share of data that came after its hold had ended
 # HEARING    u16 session, u64 highest, u32 heard, u16 delay, u8 count, then `count` times:
 #            u32 distance of the gap's last number below `highest`, u16 length of the gap
+# HEARING_OF u32 leg that is spoken of, then as HEARING
 # MTU_PROBE  u32 number, u16 size of the outer packet, then zeros up to that size. Its leg sequence
 #            counts from 2^63 in a row of its own, with a replay window of its own
 # MTU_ACK    u32 number, u16 size
@@ -132,6 +134,7 @@ HEARD_LEG = struct.Struct(">IH")
 ECHO = struct.Struct(">IIIHHH")
 HEARING = struct.Struct(">HQIHB")
 HEARING_GAP = struct.Struct(">IH")
+HEARING_OF = struct.Struct(">I")
 MTU_PROBE = struct.Struct(">IH")
 MTU_ACK = struct.Struct(">IH")
 

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from .hearing import HearingOf
 from .probes import HeardLeg
 
 
@@ -13,6 +14,9 @@ class Neighbours(Protocol):
 
     def on_told(self, heard: tuple[HeardLeg, ...], now: float) -> None:
         """Take what a probe of the peer says about its legs."""
+
+    def on_hearing_of(self, told: HearingOf) -> None:
+        """Take what the peer reports about one of the legs over another."""
 
     def probe_all_soon(self, now: float) -> None:
         """Let every leg probe now: there is something to tell."""

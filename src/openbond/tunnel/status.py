@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from .counters import DROPPED
+from .inbound import Inbound
+from .leg_queue import LegQueue
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegReport:
@@ -27,3 +31,35 @@ class BondReport:
     inner_mtu: int
     counters: dict[str, int]
     legs: tuple[LegReport, ...]
+
+
+def leg_report(queue: LegQueue, inbound: Inbound, *, late: int, spill_reason: str) -> LegReport:
+    """Return what is known of a leg; `late`: datagrams of it that came after their hold."""
+    end = queue.end
+    prober = end.dialogue.prober
+    return LegReport(
+        leg_id=end.id,
+        state=end.shown,
+        path_mtu=end.path_mtu,
+        path_mtu_measured=end.path_mtu_measured,
+        smoothed_rtt=end.smoothed_rtt,
+        jitter=end.jitter,
+        loss=end.send_loss,
+        adapted_bps=end.adapted_bps,
+        spill_reason=spill_reason,
+        peer=end.address,
+        counters={
+            "sent_datagrams": queue.datagrams,
+            "sent_octets": queue.octets,
+            "received_datagrams": inbound.datagrams,
+            "received_octets": inbound.octets,
+            "repaired": queue.repaired,
+            "late": late,
+            "handshakes": end.session.handshakes,
+            "roamings": end.roamings,
+            "rtts": prober.rtts,
+            "rtt_us": round(prober.rtt_sum * 1e6),
+            "rtt_squares": round(prober.rtt_square_sum * 1e9),
+            **{DROPPED + why: count for why, count in inbound.drops.items()},
+        },
+    )
