@@ -1,6 +1,7 @@
 """A whole bond on a simulated internet: what a customer's packets meet (behaviour 2)."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 from openbond.tunnel.counters import LEG_COUNTERS
 from openbond.tunnel.events import InnerMtuChanged, LegStateChanged
 from openbond.tunnel.packets import flow_of
-from openbond.tunnel.settings import Distribution, Role, Security
+from openbond.tunnel.settings import BondSettings, Distribution, LegSettings, Role, Security
 from tests.sim.internet import FAR, SITE, Line, bond_settings
-from tests.sim.traffic import READY, numbered, numbers, shares, stream, up
+from tests.sim.traffic import READY, numbered, numbers, sent_since, shares, stream, up
 from tests.tunnel.inner import kernel_packets, plain_read, small_udp, super_tcp, tcp_packet
 
 
@@ -210,6 +211,27 @@ def test_a_repair_is_in_time_though_the_report_about_the_loss_was_lost() -> None
     legs = internet.bonds[SITE].report().legs
     assert sum(leg.counters["repaired"] for leg in legs) > 70
     assert numbers(internet.packets(FAR)) == list(range(sent))
+
+
+def test_a_narrowed_leg_beside_another_is_slowed_and_goes_on_carrying() -> None:
+    """Adaptation looks at loaded seconds: the leg may not lose its load to a finding meanwhile."""
+
+    def adapting(role: Role, *legs: LegSettings) -> BondSettings:
+        return replace(bond_settings(role, *legs), bandwidth_adaptation=True)
+
+    lines = {1: Line(4, 0.010), 2: Line(4, 0.010)}
+    internet = up(lines, settings=adapting)
+    lines[1].mbps = 2.0
+    stream(internet, SITE, mbps=10, seconds=20.0)
+    internet.run(15.0)
+    slowed = internet.bonds[SITE].report().legs[0].adapted_bps
+    before = internet.carried.copy()
+    internet.run(5.0)
+
+    assert slowed is not None
+    assert slowed <= 2.2e6
+    carried = sent_since(internet, SITE, before, 1) * 8 / 5.0
+    assert carried == pytest.approx(2e6, rel=0.15)
 
 
 def test_repairs_do_not_go_the_long_way_over_a_leg_that_is_idle() -> None:

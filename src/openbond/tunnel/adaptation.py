@@ -8,6 +8,10 @@ Delay is over the baseline only when the one-way delay of our direction and the 
 first alone could be two clocks drifting apart, the second alone the other direction. Of a second
 the least delay counts, so a single late probe is no queue. While the queue drains by a third or
 more in a second, the speed is low enough.
+
+Losses and delays that a speed set too high explains are not held against the leg (behaviour 2.7,
+"late", "lossy" and "far"): a leg that is given nothing any more could not be measured, and would be
+tried anew, and overrun, for ever.
 """
 
 from dataclasses import dataclass
@@ -28,6 +32,10 @@ DRAINING = 1 / 3
 LOWEST = 0.20
 EXCESS_FLOOR, EXCESS_JITTERS = 0.020, 4
 FEWEST = 50  # datagrams in a second, for their loss to mean anything
+# Excused until a whole second was looked at, and while the speed is being lowered: losses are
+# counted over 10 s, so they are told for as long after the last step.
+EXCUSED_AT_FIRST = 2.5
+EXCUSED_AFTER_STEP = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +49,11 @@ class Second:
 
 
 class Adapter:
-    """Read by others: `speed_bps`, the speed in force."""
+    """Read by others: `speed_bps`, the speed in force; `lowered_at`, when it was lowered last."""
 
     def __init__(self, configured_bps: float, loss_limit: float) -> None:
         self.speed_bps = configured_bps
+        self.lowered_at = -inf
         self.loss_limit = loss_limit
         self._configured = configured_bps
         self._untroubled_since = inf
@@ -54,6 +63,11 @@ class Adapter:
     @property
     def is_slowed(self) -> bool:
         return self.speed_bps < self._configured
+
+    @property
+    def can_help(self) -> bool:
+        """Say whether a lower speed may still mean less loss."""
+        return not self._loses_without_load and self.speed_bps > LOWEST * self._configured
 
     def set_configured(self, bps: float) -> None:
         """Take another configured speed, and begin with it."""
@@ -78,6 +92,7 @@ class Adapter:
         self._untroubled_since = inf
         if second.bps >= HEAVY_LOAD * self.speed_bps and not drains:
             self.speed_bps = max(self.speed_bps * DOWN_BY, LOWEST * self._configured)
+            self.lowered_at = now
 
     def _is_trouble(self, second: Second) -> bool:
         is_late = second.excess > max(EXCESS_FLOOR, EXCESS_JITTERS * second.jitter)
@@ -129,6 +144,7 @@ class Adaptation:
         self._excess = 0.0
         self._least_excess = inf  # of the echoes of this second
         self._next_at = inf
+        self._bad_since = inf
 
     def reconfigure(self, bond: BondSettings, leg: LegSettings, now: float) -> None:
         """Take speed and limit; begin or stop with the switch."""
@@ -163,6 +179,20 @@ class Adaptation:
         if least_rtt is not None and least_delay is not None:
             excess = min(prober.last_rtt - least_rtt, delay.last - least_delay)
             self._least_excess = min(self._least_excess, excess)
+
+    def excuses(self, *, is_bad: bool, now: float) -> bool:
+        """Say whether losses and delays of the leg are to be taken for the marks of a speed set too
+        high, which is being mended. Ask every second.
+        """
+        self._bad_since = min(self._bad_since, now) if is_bad else inf
+        if not (is_bad and self._is_on and self._is_working and self.adapter.can_help):
+            return False
+        is_new = now < self._bad_since + EXCUSED_AT_FIRST
+        return is_new or now < self.adapter.lowered_at + EXCUSED_AFTER_STEP
+
+    def least_rtt(self, now: float) -> float | None:
+        """Return the baseline: the leg's round trip without a queue, in seconds."""
+        return self._baseline.rtt(now)
 
     def load_share(self, now: float) -> float:
         """Return what the leg carries as a share of its speed in force."""

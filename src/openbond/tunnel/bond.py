@@ -14,6 +14,7 @@ reads no clock: `now` is seconds, monotonic, and never goes back.
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 from math import inf
 
@@ -283,7 +284,7 @@ class Bond:
         """Say which of the eligible legs are full legs; round robin knows no others."""
         uses: dict[int, Use] = {}
         if self.settings.distribution is Distribution.IDMPQ:
-            uses = self._guards.judge([_facts(queue) for queue in self._eligible], now)
+            uses = self._guards.judge([_facts(queue, now) for queue in self._eligible], now)
         self._outbound.set_legs(list(self._queues.values()), self._eligible, uses)
         keypairs = [queue.end.keypair for queue in self._eligible]
         expands = all(k.agreement.compression & COMPRESSION_DEFLATE for k in keypairs if k)
@@ -367,9 +368,9 @@ class Bond:
         return leg_report(queue, inbound, late=self._order.late[leg_id], spill_reason=reason)
 
 
-def _facts(queue: LegQueue) -> LegFacts:
+def _facts(queue: LegQueue, now: float) -> LegFacts:
     end = queue.end
-    return LegFacts(
+    facts = LegFacts(
         leg_id=queue.id,
         bps=queue.pacer.bps,
         rtt=end.smoothed_rtt,
@@ -378,3 +379,6 @@ def _facts(queue: LegQueue) -> LegFacts:
         late=end.dialogue.peer_late_share,
         sent=queue.datagrams,
     )
+    if end.adaptation.excuses(is_bad=facts.is_bad, now=now):
+        return replace(facts, rtt=end.adaptation.least_rtt(now), delay=0.0, loss=None, late=None)
+    return facts

@@ -51,6 +51,12 @@ class LegFacts:
     late: float | None
     sent: int = 0
 
+    @property
+    def is_bad(self) -> bool:
+        """Say whether something may be found against the leg alone, whatever the others do."""
+        loses = (self.loss or 0.0) >= LOSS_OVER
+        return loses or (self.late or 0.0) > LATE_OVER or self.delay > FAR_OVER
+
 
 @dataclass(slots=True)
 class _Finding:
