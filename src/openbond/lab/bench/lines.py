@@ -58,7 +58,7 @@ class Lines:
         """`directory` takes the relays' sockets; `name` begins the names of all namespaces."""
         self._directory = directory
         self._name = name
-        self._shapes = tuple(shapes)
+        self._shapes = list(shapes)
         self._programs = programs
 
     def build(self, site: Namespace, far: Namespace) -> None:
@@ -84,6 +84,12 @@ class Lines:
             is_cut=is_cut,
         )
         RelayClient(self._control(number)).set_shapes(Shapes(up=way, down=way))
+
+    def change(self, number: int, shape: LineShape) -> None:
+        """Make a line of another kind from now on; what its leg was told stays."""
+        self._shapes[number - 1] = shape
+        self.set_rate(number, down=shape.rate(is_down=True), up=shape.rate(is_down=False))
+        self.shape(number)
 
     def shape_all(self, *, is_clean: bool = False) -> None:
         for number, shape in enumerate(self._shapes, 1):

@@ -18,13 +18,14 @@ from openbond.lab.netns import Namespace
 from openbond.lab.stream import StreamReport
 from openbond.lab.waiting import wait_until
 
-from .pair import DEVICE, FAR_IP, SITE_IP, Pair
+from .pair import DEVICE, FAR_IP, SITE_IP, End, Pair
 
 # Linux's own default. BBR keeps to the shortest round trip it saw, and so to the nearest legs.
 CONGESTION = "cubic"
 PORT, STREAM_PORT = 5201, 7000
 RAW_PORT, RAW_PAYLOAD = 5300, 1472
-SMALL_PAYLOAD, SMALL_HEADERS = 36, 28  # a packet of 64 bytes with IPv4 and UDP headers
+SMALL_PAYLOAD, UDP_HEADERS = 36, 28  # a packet of 64 bytes with IPv4 and UDP headers
+UDP_PAYLOAD = 1384  # fits any leg of 1500 with room to spare
 PATIENCE = 20.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 LOAD = "50M"  # a TCP flow that fills no queue
@@ -101,6 +102,18 @@ def small_packets(pair: Pair, *, seconds: float) -> SmallPackets:
     return SmallPackets(came_out / seconds, came_out / max(used, 1 / _TICKS))
 
 
+def udp_mbps(pair: Pair, *, is_down: bool, seconds: float, offered_mbps: float) -> float:
+    """Return the payload of one UDP flow that came out of the bond, in Mbit/s; as many datagrams
+    as fit a packet whole are offered at `offered_mbps`.
+    """
+    receiver = pair.site if is_down else pair.far
+    before = _payload_out(receiver)
+    words = ["-u", "-b", f"{offered_mbps}M", "-l", str(UDP_PAYLOAD), "-t", f"{seconds:g}"]
+    words += ["-R"] if is_down else []
+    _again(lambda: _iperf(pair, *words, seconds=seconds))
+    return (_payload_out(receiver) - before) * 8 / seconds / 1e6
+
+
 def _processor_seconds(pair: Pair) -> float:
     """Return the processor time of both daemons since they started (proc(5), utime and stime)."""
     ticks = 0
@@ -111,13 +124,18 @@ def _processor_seconds(pair: Pair) -> float:
 
 
 def _came_out(pair: Pair) -> float:
-    """Return how many small packets the far device took. One write can be many of them with the
-    headers of one, so their payload is counted.
+    """Return how many small packets the far device took."""
+    return _payload_out(pair.far) / SMALL_PAYLOAD
+
+
+def _payload_out(end: End) -> int:
+    """Return the octets of UDP payload that a TUN device took. One write can be many packets with
+    the headers of one, so their payload is counted.
     """
     path = f"/sys/class/net/{DEVICE}/statistics"
     names = (f"{path}/rx_bytes", f"{path}/rx_packets")
-    octets, writes = map(int, pair.far.namespace.run(["cat", *names]).split())
-    return (octets - writes * SMALL_HEADERS) / SMALL_PAYLOAD
+    octets, writes = map(int, end.namespace.run(["cat", *names]).split())
+    return octets - writes * UDP_HEADERS
 
 
 def raw_mbps(pair: Pair, *, is_down: bool, seconds: float) -> list[float]:
