@@ -54,7 +54,7 @@ def tunnel(
         list[int] | None, typer.Option(help="With profiles: the shape of this number; repeatable.")
     ] = None,
 ) -> None:
-    """Measure the tunnel over lines of its own, in about three minutes; nothing is left behind.
+    """Measure the tunnel over lines of its own, in about six minutes; nothing is left behind.
 
     The shapes of behaviour 7.3 take about three minutes each: they are measured when asked for.
     """

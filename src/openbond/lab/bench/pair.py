@@ -154,6 +154,19 @@ class Pair:
         """Say whether every leg is `up` at one end."""
         return self.states(end) == {ShownState.UP}
 
+    def wait_until_in_use(self) -> None:
+        """Return when every leg carries data at both ends, or may. Raises LabError."""
+        for end in (self.site, self.far):
+            wait_until(
+                partial(self._is_in_use_at, end),
+                what=f"all legs of the {end.role.value} are in use; it said: {self.said(end)}",
+                patience=UP_WITHIN,
+            )
+
+    def _is_in_use_at(self, end: End) -> bool:
+        states = self.states(end)
+        return bool(states) and not states & set(OUT_OF_USE)
+
     def said(self, end: End) -> str:
         return self.programs.last_words(end.role.value)
 

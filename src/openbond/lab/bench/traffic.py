@@ -282,7 +282,7 @@ def _longest_gap(report: Path) -> float:
 
 
 def _heard(report: Path) -> StreamReport:
-    wait_until(report.exists, what="the stream's report is there", patience=5.0)
+    wait_until(report.exists, what="the stream's report is there", patience=20.0)
     return msgspec.json.decode(report.read_bytes(), type=StreamReport)
 
 

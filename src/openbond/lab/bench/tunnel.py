@@ -97,8 +97,10 @@ class Bench:
         words = "one TCP flow" if flows == 1 else f"{flows} TCP flows"
         title = f"20+50+100 Mbit/s, 30/15/5 ms{name}, {words} {'down' if is_down else 'up'}"
         self._say(title)
-        # Delays of 30 ms and more: the flow needs seconds to grow to the sum.
-        reached = tcp_mbps(pair, is_down=is_down, seconds=10, warm_up=4, flows=flows)
+        # Delays of 30 ms and more: a flow needs seconds to grow to the sum, and eight that begin
+        # together drop together and grow anew, so they have what behaviour 7.3 gives them.
+        seconds = 10 if flows == 1 else 30
+        reached = tcp_mbps(pair, is_down=is_down, seconds=seconds, warm_up=4, flows=flows)
         packets = reached * INNER_PACKET / INNER_PAYLOAD
         return Row(
             name=title,
@@ -141,19 +143,19 @@ class Bench:
 
     def cut_leg(self) -> list[Row]:
         """The best leg is cut under load: longest silence of UDP and TCP."""
+        found = []
         with self._pair("cut", UNEQUAL) as pair:
-            self._say("the best leg is cut under load")
-            gaps = gaps_when_cut(pair, BEST_LEG, self._directory)
-        tcp = "survived" if gaps.tcp_survived else "broke"
+            for turn in range(self._rounds):
+                self._say(f"the best leg is cut under load, {turn + 1} of {self._rounds}")
+                found.append(gaps_when_cut(pair, BEST_LEG, self._directory))
+                pair.wait_until_in_use()
+        tcp = "survived" if all(gaps.tcp_survived for gaps in found) else "broke"
+        silences = [gaps.tcp if gaps.tcp_survived else float("inf") for gaps in found]
         return [
-            Row(name="cut leg, UDP gap up", value=gaps.udp_up, unit="s", most=0.250),
-            Row(name="cut leg, UDP gap down", value=gaps.udp_down, unit="s", most=0.250),
-            Row(
-                name="cut leg, TCP gap",
-                value=gaps.tcp if gaps.tcp_survived else float("inf"),
-                unit="s",
-                most=1.0,
-                detail=f"in steps of 0.1 s; the connection {tcp}",
+            _gap("UDP gap up", [gaps.udp_up for gaps in found], most=0.150),
+            _gap("UDP gap down", [gaps.udp_down for gaps in found], most=0.150),
+            _gap(
+                "TCP gap", silences, most=0.300, words=f"in steps of 0.1 s; the connection {tcp}; "
             ),
         ]
 
@@ -235,4 +237,16 @@ def _ratio(name: str, turns: list[tuple[float, float]], unit: str, least: float 
         unit="x plain path",
         least=least,
         detail=f"{ours:,.0f} against {theirs:,.0f} {unit}",
+    )
+
+
+def _gap(name: str, seconds: list[float], *, most: float, words: str = "") -> Row:
+    """Return the median of the turns; `words` go before what each turn showed."""
+    shown = " / ".join(f"{each:.3f}" for each in seconds)
+    return Row(
+        name=f"cut leg, {name}",
+        value=median(seconds),
+        unit="s",
+        most=most,
+        detail=f"{words}turns: {shown} s",
     )
