@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).parent.parent
 # What takes long is told, so that the whole stays well inside its half hour.
 SLOWEST = ["--durations=8", "--durations-min=5"]
-SERVER_TESTS = ["tests/server", "tests/api", "tests/control", "tests/contract"]
+SERVER_TESTS = ["tests/server", "tests/api", "tests/web", "tests/control", "tests/contract"]
 
 
 @dataclass(frozen=True)

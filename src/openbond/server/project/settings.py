@@ -38,6 +38,7 @@ TUNER_NUMBERS = numbers_from(os.environ.get("OPENBOND_TUNER_NUMBERS", ""))
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
     "rest_framework",
     "django_filters",
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "openbond.server.measurement",
     "openbond.server.telemetry",
     "openbond.server.control",
+    "openbond.server.web",
 ]
 
 _url = os.environ.get("OPENBOND_DATABASE_URL", "")
@@ -67,7 +69,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "spaces.User"
 # E-mail addresses are unique ignoring case, by a constraint that this check does not see.
-SILENCED_SYSTEM_CHECKS = ["auth.E003"]
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -78,18 +80,40 @@ MIDDLEWARE = [
     "openbond.server.api.middleware.forwarding",
     "openbond.server.api.middleware.doorway",
     "openbond.server.api.middleware.threshold",
+    "openbond.server.web.middleware.SiteManners",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "openbond.server.web.middleware.SiteCsrf",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
 ]
 ROOT_URLCONF = "openbond.server.project.urls"
 ASGI_APPLICATION = "openbond.server.project.asgi.application"
 APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "openbond.server.web.context.site",
+            ],
+        },
+    }
+]
+AUTHENTICATION_BACKENDS = ["openbond.server.web.accounts.backend.PasswordBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "account_login"
 # These headers count only when a proxy of TRUSTED_PROXIES sent them: `forwarding` drops the rest.
 USE_X_FORWARDED_HOST = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SECURE = True
+CSRF_FAILURE_VIEW = "openbond.server.web.faults.csrf_failed"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 SPECTACULAR_SETTINGS = {"COMPONENT_SPLIT_REQUEST": True, "POSTPROCESSING_HOOKS": []}

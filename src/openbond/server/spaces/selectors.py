@@ -67,6 +67,11 @@ def user_by_login(login: str) -> User | None:
     return users.filter(username=login).first()
 
 
+def user_by_id(user_id: int) -> User | None:
+    """Return the account with its space; None where it was deleted."""
+    return User.objects.select_related("space").filter(pk=user_id).first()
+
+
 def token_shown_as(text: str, *, now: datetime) -> ApiToken | None:
     """Return the token that was shown as `text`, with its owner, unless it has expired."""
     digest = sha256(text.encode()).hexdigest()

@@ -1,0 +1,67 @@
+"""What every template of the site may use."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from django.http import HttpRequest
+
+from openbond.server.spaces.models import Space
+from openbond.server.spaces.selectors import Looks, inherited_looks
+from openbond.server.spaces.viewer import Viewer
+
+from .navigation import Section, sections_for
+from .page import Page
+
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
+PRODUCT = "openbond"
+
+
+class Site:
+    """`openbond` in templates. Asks the database only for what a template shows."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+        self._page: Page | None = getattr(request, "page", None)
+
+    @property
+    def viewer(self) -> Viewer | None:
+        return self._page.viewer if self._page else None
+
+    @property
+    def space(self) -> Space | None:
+        """The space switched to."""
+        return self._page.space if self._page else None
+
+    @property
+    def is_switched(self) -> bool:
+        """Report whether another space than the home space is looked at."""
+        return bool(self._page and self._page.space.pk != self._page.viewer.user.space_id)
+
+    @property
+    def theme(self) -> str:
+        """`light` or `dark`, or "" to follow the system."""
+        chosen = self._request.COOKIES.get(THEME_COOKIE, "")
+        return chosen if chosen in THEMES else ""
+
+    @property
+    def version(self) -> str:
+        return version("openbond")
+
+    @cached_property
+    def navigation(self) -> list[Section]:
+        return sections_for(self.viewer, self._request.path) if self.viewer else []
+
+    @cached_property
+    def looks(self) -> Looks | None:
+        return inherited_looks(self.viewer) if self.viewer else None
+
+    @property
+    def product(self) -> str:
+        return (self.looks.branding["product_name"] if self.looks else "") or PRODUCT
+
+
+def site(request: HttpRequest) -> Mapping[str, Any]:
+    return {"openbond": Site(request)}
