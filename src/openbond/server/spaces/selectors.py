@@ -72,6 +72,16 @@ def user_by_id(user_id: int) -> User | None:
     return User.objects.select_related("space").filter(pk=user_id).first()
 
 
+def groups_of(user: User) -> QuerySet[Group]:
+    """Return the groups that a user is in, by name."""
+    return user.groups.order_by("name")
+
+
+def tokens_of(user: User) -> QuerySet[ApiToken]:
+    """Return the API tokens that a user made, newest first; what ended is among them."""
+    return ApiToken.objects.filter(owner=user).select_related("owner").order_by("-created", "-id")
+
+
 def token_shown_as(text: str, *, now: datetime) -> ApiToken | None:
     """Return the token that was shown as `text`, with its owner, unless it has expired."""
     digest = sha256(text.encode()).hexdigest()

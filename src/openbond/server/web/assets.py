@@ -6,8 +6,10 @@ at once. Everything lies in memory: it is less than a megabyte.
 
 import gzip
 import hashlib
+import importlib.util
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,6 +17,8 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 ROOT = Path(__file__).parent / "static"
+# Scripts that allauth brings for passkeys.
+PACKAGES = {"mfa": "allauth.mfa", "account": "allauth.account"}
 PREFIX = "/static/"
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -68,13 +72,19 @@ def serve(request: HttpRequest, name: str) -> HttpResponse:
 
 def _asset(name: str) -> Asset | None:
     """Return the file as it is now; whoever works on it need not start the server anew."""
-    path = ROOT / name
+    path = _root(name.partition("/")[0]) / name
     if ".." in path.parts or "\0" in name or path.suffix not in TYPES or not path.is_file():
         return None
     changed = path.stat().st_mtime_ns
     if name not in _kept or _kept[name][0] != changed:
         _kept[name] = changed, _read(name, path)
     return _kept[name][1]
+
+
+@lru_cache
+def _root(folder: str) -> Path:
+    found = importlib.util.find_spec(PACKAGES[folder]) if folder in PACKAGES else None
+    return Path(found.origin).parent / "static" if found and found.origin else ROOT
 
 
 def _read(name: str, path: Path) -> Asset:

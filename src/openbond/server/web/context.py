@@ -12,7 +12,7 @@ from openbond.server.spaces.selectors import Looks, inherited_looks
 from openbond.server.spaces.viewer import Viewer
 
 from .navigation import Section, sections_for
-from .page import Page
+from .visit import visit_of
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
@@ -24,21 +24,20 @@ class Site:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._page: Page | None = getattr(request, "page", None)
+        self._visit = visit_of(request)
 
     @property
     def viewer(self) -> Viewer | None:
-        return self._page.viewer if self._page else None
+        return self._visit.viewer if self._visit else None
 
     @property
     def space(self) -> Space | None:
         """The space switched to."""
-        return self._page.space if self._page else None
+        return self._visit.space if self._visit else None
 
     @property
     def is_switched(self) -> bool:
-        """Report whether another space than the home space is looked at."""
-        return bool(self._page and self._page.space.pk != self._page.viewer.user.space_id)
+        return bool(self._visit and self._visit.is_switched)
 
     @property
     def theme(self) -> str:

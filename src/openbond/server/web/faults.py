@@ -13,6 +13,8 @@ from openbond.server.api.errors import STATUS, is_passing
 from openbond.server.api.middleware import request_id_of
 from openbond.server.errors import Busy, DomainError
 
+from .visit import visit_of
+
 WORDS = {
     400: ("This cannot be done", "The request was not understood."),
     403: ("Not allowed", "You do not have permission to open this page."),
@@ -44,7 +46,7 @@ def page_of(request: HttpRequest, error: Exception) -> HttpResponse | None:
 def fault(request: HttpRequest, status: int, words: str = "") -> HttpResponse:
     """Return the page of a fault; `words` stand in for the usual ones."""
     title, usual = WORDS.get(status, WORDS[500 if status >= 500 else 400])
-    is_known = status < 500 and hasattr(request, "page")
+    is_known = status < 500 and visit_of(request) is not None
     context = {
         "layout": "web/base.html" if is_known else "web/bare.html",
         "status": int(status),

@@ -17,11 +17,10 @@ from rest_framework.request import Request
 
 from openbond.server.api.links import Links
 from openbond.server.api.view import Door
-from openbond.server.spaces.models import Space, User
-from openbond.server.spaces.selectors import spaces_visible_to, viewer_for
+from openbond.server.spaces.models import Space
 from openbond.server.spaces.viewer import Viewer
 
-SPACE_KEY = "space"  # of the session: the id of the space switched to
+from .visit import visit_of
 
 D = TypeVar("D", bound=Door)
 
@@ -38,16 +37,14 @@ class Page(View):
     root_only: ClassVar[bool] = False
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        viewer = viewer_of_session(request)
-        if viewer is None:
+        visit = visit_of(request)
+        if visit is None:
             return to_sign_in(request)
-        self.viewer = viewer
-        request.viewer = viewer  # type: ignore[attr-defined]  # for the context processor
-        request.page = self  # type: ignore[attr-defined]
+        self.visit = visit
         if self.code:
-            viewer.require(self.code)
+            visit.viewer.require(self.code)
         if self.root_only:
-            viewer.require_root()
+            visit.viewer.require_root()
         return super().dispatch(request, *args, **kwargs)
 
     @cached_property
@@ -55,24 +52,21 @@ class Page(View):
         """The time of the request: every part of one page is of the same moment."""
         return timezone.now()
 
-    @cached_property
-    def space(self) -> Space:
-        """The space switched to: the home space unless another in reach was chosen."""
-        chosen = self.request.session.get(SPACE_KEY)
-        if chosen is None or chosen == self.viewer.user.space_id:
-            return self.viewer.user.space
-        found = spaces_visible_to(self.viewer).filter(pk=chosen).first()
-        return found or self.viewer.user.space
+    @property
+    def viewer(self) -> Viewer:
+        """He who looks, with his whole reach: single objects are looked for with it, so that a
+        link to one always opens."""
+        return self.visit.viewer
 
-    @cached_property
+    @property
     def narrow(self) -> Viewer:
-        """The viewer as lists and counts know him: he sees the space switched to and below.
+        """He who looks, as lists and counts know him: in the space switched to, and below."""
+        return self.visit.narrow
 
-        Single objects are looked for with `viewer`: a link to one in reach always opens.
-        """
-        if self.space.pk == self.viewer.user.space_id:
-            return self.viewer
-        return self.viewer.narrowed_to(self.space)
+    @property
+    def space(self) -> Space:
+        """The space switched to."""
+        return self.visit.space
 
     def opened(self, view: type[D], *, viewer: Viewer | None = None, **path: object) -> D:
         """Return a view of the API that answers within this request, for its rules and looks.
@@ -93,14 +87,6 @@ class Page(View):
         status: int = HTTPStatus.OK,
     ) -> HttpResponse:
         return render(self.request, template, dict(context or {}), status=status)
-
-
-def viewer_of_session(request: HttpRequest) -> Viewer | None:
-    """Return who is signed in; None for nobody, and for an account that is not active."""
-    user = request.user
-    if not isinstance(user, User) or not user.active:
-        return None
-    return viewer_for(user, origin=request.META.get("REMOTE_ADDR", ""))
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:

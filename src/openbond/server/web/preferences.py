@@ -7,7 +7,8 @@ from django.views import View
 from openbond.server.api.v3.spaces import Spaces
 
 from .context import THEME_COOKIE, THEMES
-from .page import SPACE_KEY, Page
+from .page import Page
+from .visit import SPACE_KEY
 
 YEAR_SECONDS = 31_536_000
 MOST_SHOWN = 100

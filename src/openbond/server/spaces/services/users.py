@@ -1,5 +1,6 @@
 """Writes to accounts (api-v3 07-people-spaces 1)."""
 
+import secrets
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime, timedelta
@@ -88,6 +89,8 @@ def update_user(*, by: Actor, user: User, **changes: Unpack[UserChanges]) -> Use
     with refusing(User, UNIQUE):
         change = change_row(row, _plain(changes) | _hash(row, changes.get("password")), now=now)
     change = _with_groups(row, held, wanted, change, now)
+    if change.after.get("active") is False:
+        _end_sessions(row)
     if not has_active_administrator():
         raise LastAdministrator
     if change:
@@ -161,6 +164,12 @@ def _with_groups(
         before=change.before | {"groups": _names(held)},
         after=change.after | {"groups": _names(wanted)},
     )
+
+
+def _end_sessions(row: User) -> None:
+    """End them for good: they must not come back when the account is let in again."""
+    row.session_salt = secrets.token_hex(16)
+    row.save(update_fields=["session_salt"])
 
 
 def _check_stronger(by: Actor, user: User) -> None:

@@ -1,4 +1,4 @@
-"""How somebody signs in with a password: the same accounts and rules as the API's."""
+"""How somebody signs in with a password: the same accounts, rules and delays as the API's."""
 
 import time
 
@@ -12,21 +12,26 @@ from openbond.server.spaces.models import User
 from openbond.server.spaces.selectors import user_by_id, user_by_login
 
 
-class PasswordBackend(BaseBackend):
+class AccountBackend(BaseBackend):
     """E-mail address or user name, and password. Failures wait as those of the API do."""
 
     def authenticate(
-        self, request: HttpRequest | None, username: str = "", password: str = "", **more: object
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        email: str | None = None,
+        **more: object,
     ) -> User | None:
-        user = None if "\0" in username else user_by_login(username)
-        fits = has_password(user if user is not None and user.active else None, password)
-        if fits:
-            login_delays.on_success(account=username)
+        login, given = email or username or "", password or ""
+        user = None if "\0" in login else user_by_login(login)
+        if has_password(user if user is not None and user.active else None, given):
+            login_delays.on_success(account=login)
             return user
         if request is not None:
             address = request.META.get("REMOTE_ADDR", "")
             request.META[ANSWER_AFTER] = login_delays.on_failure(
-                address=address, account=username, now=time.monotonic()
+                address=address, account=login, now=time.monotonic()
             )
         return None
 

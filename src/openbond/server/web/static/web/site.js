@@ -40,3 +40,12 @@ document.addEventListener("submit", (event) => {
   document.cookie = `theme=${chosen}; path=/; max-age=${age}; secure; samesite=lax`;
   document.dispatchEvent(new CustomEvent("themechange"));
 });
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copies);
+  navigator.clipboard.writeText(source.value ?? source.textContent.trim()).then(() => {
+    button.textContent = "Copied";
+  });
+});
