@@ -187,6 +187,11 @@ def root_space() -> Space:
     return Space.objects.get(parent__isnull=True)
 
 
+def has_users() -> bool:
+    """Report whether anybody has an account here; once somebody has, somebody always will."""
+    return User.objects.exists()
+
+
 def has_active_administrator() -> bool:
     """Report whether an active user of the root space is in the built-in group."""
     return User.objects.filter(

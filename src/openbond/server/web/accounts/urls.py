@@ -4,10 +4,12 @@ from allauth.account import views as account
 from allauth.socialaccount import views as social
 from django.urls import URLPattern, URLResolver, include, path
 
+from .first_run import FirstRun, SignIn
 from .views import Account, Password, RevokeToken, Tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("sign-in/", account.login, name="account_login"),
+    path("first-run/", FirstRun.as_view(), name="first_run"),
+    path("sign-in/", SignIn.as_view(), name="account_login"),
     path("sign-in/inactive/", account.account_inactive, name="account_inactive"),
     path("sign-in/cancelled/", social.login_cancelled, name="socialaccount_login_cancelled"),
     path("sign-in/failed/", social.login_error, name="socialaccount_login_error"),

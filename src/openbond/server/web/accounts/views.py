@@ -19,14 +19,13 @@ from openbond.server.errors import InvalidFields
 from openbond.server.spaces.selectors import groups_of, tokens_of
 from openbond.server.spaces.services import create_token, delete_token, update_user
 from openbond.server.system.selectors import current_settings
+from openbond.server.web.form_faults import Faults, faults_of
 from openbond.server.web.page import Page
 
 WRONG = "This is not your password."
 DIFFERENT = "The two are not alike."
 NOT_A_DATE = "Give a date as YYYY-MM-DD."
 DEFAULT_DAYS = 90
-
-Faults = dict[str, list[str]]
 
 
 class Account(Page):
@@ -80,7 +79,7 @@ class Tokens(Page):
         faults: Faults = {}
         expires = _end_of_day(request.POST.get("expires", ""), self.viewer.user.timezone)
         if not body.is_valid():
-            faults |= faults_of(ValidationError(body.errors))
+            faults |= faults_of(body.errors)
         if expires is None:
             faults["expires"] = [NOT_A_DATE]
         if faults or expires is None:
@@ -121,16 +120,6 @@ class RevokeToken(Page):
         delete_token(by=self.viewer, token=token)
         messages.success(request, f"Token {token.name} is revoked. It ended at once.")
         return HttpResponseRedirect(reverse("tokens"))
-
-
-def faults_of(refused: InvalidFields | ValidationError) -> Faults:
-    """Return field name → messages, whichever of the two refused."""
-    if isinstance(refused, InvalidFields):
-        return refused.fields
-    found = refused.detail
-    if not isinstance(found, dict):
-        return {"non_field_errors": [str(each) for each in found]}
-    return {name: [str(each) for each in each_of] for name, each_of in found.items()}
 
 
 def _end_of_day(text: str, zone: str) -> datetime | None:
