@@ -98,6 +98,8 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "openbond.server.project.urls"
 ASGI_APPLICATION = "openbond.server.project.asgi.application"
+# Streams of events, served beside Django (control/application.py).
+LIVE_PAGES = "openbond.server.web.dashboard.events.DashboardEvents"
 APPEND_SLASH = False
 
 TEMPLATES = [

@@ -38,6 +38,11 @@ class Viewer(Actor):
         self._narrowed_to = space
 
     @property
+    def space(self) -> Space:
+        """The home space, or the one that the reach was narrowed to."""
+        return self._narrowed_to or self.user.space
+
+    @property
     def space_id(self) -> int:
         """The home space, or the one that the reach was narrowed to."""
         return self._narrowed_to.pk if self._narrowed_to else self.user.space_id
@@ -45,16 +50,15 @@ class Viewer(Actor):
     @cached_property
     def is_root(self) -> bool:
         """Report whether the home space is the root, so that everything is in reach."""
-        return (self._narrowed_to or self.user.space).level == 0
+        return self.space.level == 0
 
     def narrowed_to(self, space: Space) -> "Viewer":
         """Return the same person, seeing `space` and below as if it were his home.
 
-        Nothing comes into sight that was not: what is shared with `space` comes from spaces in
-        reach, or is shared with the home space too. Raises Forbidden for a space out of reach.
+        The caller found `space` in the reach (selectors.viewer_in_space). Nothing comes into sight
+        that was not: what is shared with `space` comes from spaces in reach, or is shared with the
+        home space too.
         """
-        if not self.reaches(space.pk):
-            raise Forbidden
         return Viewer(
             self.user,
             codes=self.codes,

@@ -5,12 +5,14 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.http import HttpRequest
 
 from openbond.server.spaces.models import Space
-from openbond.server.spaces.selectors import Looks, inherited_looks
+from openbond.server.spaces.selectors import Looks, inherited_looks, root_looks
 from openbond.server.spaces.viewer import Viewer
 
+from .branding import COLOUR
 from .navigation import Section, sections_for
 from .visit import visit_of
 
@@ -55,11 +57,24 @@ class Site:
 
     @cached_property
     def looks(self) -> Looks | None:
-        return inherited_looks(self.viewer) if self.viewer else None
+        """Those of the home space; of the root for somebody who is not in yet.
+
+        None where the database does not answer: a page that says so must not need it.
+        """
+        try:
+            return inherited_looks(self.viewer.space_id) if self.viewer else root_looks()
+        except DatabaseError:
+            return None
 
     @property
     def product(self) -> str:
         return (self.looks.branding["product_name"] if self.looks else "") or PRODUCT
+
+    @property
+    def colour(self) -> str:
+        """Six hexadecimal digits, or ""."""
+        found = COLOUR.fullmatch(self.looks.branding["color"] if self.looks else "")
+        return found[1].lower() if found else ""
 
 
 def site(request: HttpRequest) -> Mapping[str, Any]:

@@ -43,8 +43,13 @@ def page_of(request: HttpRequest, error: Exception) -> HttpResponse | None:
     return None
 
 
-def fault(request: HttpRequest, status: int, words: str = "") -> HttpResponse:
-    """Return the page of a fault; `words` stand in for the usual ones."""
+def fault(
+    request: HttpRequest, status: int, words: str = "", *, opens_again: bool = False
+) -> HttpResponse:
+    """Return the page of a fault; `words` stand in for the usual ones.
+
+    `opens_again`: offer to open the form anew, with what was typed into it.
+    """
     title, usual = WORDS.get(status, WORDS[500 if status >= 500 else 400])
     is_known = status < 500 and visit_of(request) is not None
     context = {
@@ -53,6 +58,7 @@ def fault(request: HttpRequest, status: int, words: str = "") -> HttpResponse:
         "title": title,
         "words": words or usual,
         "request_id": request_id_of(request),
+        "opens_again": opens_again,
     }
     return render(request, "web/fault.html", context, status=status)
 
@@ -75,12 +81,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The page was open for too long, or the form came from elsewhere."""
-    return fault(
-        request,
-        403,
-        "This form is no longer valid: you were signed out or signed in anew since it was opened. "
-        "Go back, load the page again, and send it once more.",
+    words = (
+        "This form is no longer valid: you signed in anew since it was opened, or it is not ours."
     )
+    return fault(request, 403, words, opens_again=True)
 
 
 def _for_django(request: HttpRequest, status: int) -> HttpResponse:

@@ -5,7 +5,7 @@ from functools import cached_property
 from django.http import HttpRequest
 
 from openbond.server.spaces.models import Space, User
-from openbond.server.spaces.selectors import spaces_visible_to, viewer_for
+from openbond.server.spaces.selectors import viewer_for, viewer_in_space
 from openbond.server.spaces.viewer import Viewer
 
 SPACE_KEY = "space"  # of the session: the id of the space switched to
@@ -24,23 +24,25 @@ class Visit:
         """He who looks, with his whole reach."""
         return viewer_for(self.user, origin=self._origin)
 
-    @cached_property
+    @property
     def space(self) -> Space:
         """The space switched to: the home space unless another in reach was chosen."""
-        chosen = self._session.get(SPACE_KEY)
-        if chosen is None or chosen == self.user.space_id:
-            return self.user.space
-        return spaces_visible_to(self.viewer).filter(pk=chosen).first() or self.user.space
+        return self.narrow.space
 
     @property
     def is_switched(self) -> bool:
         """Report whether another space than the home space is looked at."""
-        return self.space.pk != self.user.space_id
+        return self.narrow is not self.viewer
 
     @cached_property
     def narrow(self) -> Viewer:
         """The viewer as lists and counts know him: he sees the space switched to and below."""
-        return self.viewer.narrowed_to(self.space) if self.is_switched else self.viewer
+        chosen = self._session.get(SPACE_KEY) or self.user.space_id
+        if chosen == self.user.space_id:
+            return self.viewer
+        viewer, user = self.viewer, self.user
+        found = viewer_in_space(user, space_id=chosen, codes=viewer.codes, origin=self._origin)
+        return found or viewer
 
 
 def visit_of(request: HttpRequest) -> Visit | None:

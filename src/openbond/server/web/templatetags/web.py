@@ -4,17 +4,18 @@ Texts of people go through Django's escaping; nothing here marks one of them as 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
 from django.http import QueryDict
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from openbond.server.web.assets import asset_url
-from openbond.server.web.words import bits, bytes_of, relative, shown_state
+from openbond.server.web.words import bits, bytes_of, duration, relative, shown_state
 
 register = template.Library()
 
@@ -36,6 +37,16 @@ def icon(name: str, words: str = "") -> SafeString:
             '<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', words, href
         )
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>', href)
+
+
+@register.simple_tag
+def way(name: str, query: str = "", **kwargs: object) -> str:
+    """Return the address of a page, with a query; "" where there is no such page."""
+    try:
+        address = reverse(name, kwargs=kwargs)
+    except NoReverseMatch:
+        return ""
+    return f"{address}?{query}" if query else address
 
 
 @register.inclusion_tag("web/parts/state.html")
@@ -69,6 +80,18 @@ def mbit(megabits: int | float | None) -> str:
 def size(number: int | None) -> str:
     """Write bytes as people do: 3.1 MB."""
     return NOTHING if number is None else bytes_of(number)
+
+
+@register.filter
+def length_of_time(value: timedelta | int) -> str:
+    """Write a length of time as people do: 2 h 5 min."""
+    return duration(int(value.total_seconds()) if isinstance(value, timedelta) else value)
+
+
+@register.filter
+def count_of(counts: Mapping[str, int], word: str) -> int:
+    """Return how many there are of a word; 0 where it does not occur."""
+    return counts.get(word, 0)
 
 
 @register.filter
