@@ -1,12 +1,14 @@
 """Signing in to the site: who may, what ends it, and what the session is worth in the API."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.usersessions.models import UserSession
 from django.core.cache import cache
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -259,6 +261,16 @@ def test_the_secret_of_an_app_is_sealed_in_the_database(world: World) -> None:
     stored = Authenticator.objects.get(type=Authenticator.Type.TOTP).data["secret"]
 
     assert secret not in stored
+
+
+def test_who_lost_every_factor_gets_in_again_by_the_command_line(world: World) -> None:
+    with_totp(world, "ana")
+
+    call_command("delete_second_factors", email="ana@example.net", stdout=StringIO())
+
+    assert is_in(sign_in("ana"))
+    entry = AuditEntry.objects.filter(kind="user").latest("id")
+    assert entry.before == {"second_factors": ["recovery_codes", "totp"]}
 
 
 def test_second_factors_are_changed_only_by_who_has_just_proved_himself(world: World) -> None:

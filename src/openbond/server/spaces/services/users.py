@@ -76,7 +76,7 @@ def update_user(*, by: Actor, user: User, **changes: Unpack[UserChanges]) -> Use
     now = timezone.now()
     take(Lock.ADMINISTRATORS)
     row = locked(User.objects.all(), user.pk)
-    _check_stronger(by, row)
+    check_stronger(by, row)
     if row.pk == by.user_id and changes.get("active") is False:
         raise OwnAccount
     held = list(row.groups.prefetch_related("grants"))
@@ -105,7 +105,7 @@ def delete_user(*, by: Actor, user: User) -> None:
     now = timezone.now()
     take(Lock.ADMINISTRATORS)
     row = locked(User.objects.all(), user.pk)
-    _check_stronger(by, row)
+    check_stronger(by, row)
     if row.pk == by.user_id:
         raise OwnAccount
     change = Change(before=shown_values(row, ["email", "username", "space", "role", "active"]))
@@ -120,6 +120,12 @@ def note_login(*, user: User, now: datetime) -> None:
     if user.last_login is not None and now - user.last_login < LOGIN_LAG:
         return
     User.objects.filter(pk=user.pk).update(last_login=now)
+
+
+def check_stronger(by: Actor, user: User) -> None:
+    """Raises Forbidden for a user who holds a code that the caller lacks."""
+    if any(not by.can(code) for code in codes_of(user)):
+        raise Forbidden
 
 
 def _plain(values: UserChanges) -> dict[str, object]:
@@ -170,11 +176,6 @@ def _end_sessions(row: User) -> None:
     """End them for good: they must not come back when the account is let in again."""
     row.session_salt = secrets.token_hex(16)
     row.save(update_fields=["session_salt"])
-
-
-def _check_stronger(by: Actor, user: User) -> None:
-    if any(not by.can(code) for code in codes_of(user)):
-        raise Forbidden
 
 
 def _names(groups: Iterable[Group]) -> list[str]:

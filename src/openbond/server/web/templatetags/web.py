@@ -55,6 +55,14 @@ def state(of: object, words: str = "") -> dict[str, object]:
     return {"shown": shown_state(of, words)}
 
 
+@register.inclusion_tag("web/parts/counted.html")
+def counted(counts: Mapping[str, int], word: str, url: str, words: str = "") -> dict[str, object]:
+    """Show how many there are in a state, as a line that leads to them; none is nothing to fear."""
+    number = counts.get(word, 0)
+    said = words or word
+    return {"shown": shown_state(word if number else "unknown", said), "number": number, "url": url}
+
+
 @register.inclusion_tag("web/parts/time.html")
 def since(moment: datetime | str | None, never: str = "never") -> dict[str, object]:
     """Show how long ago a time was, with the time itself to be read on it."""
