@@ -7,6 +7,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from openbond.server.api.authentication import login_delays
 from openbond.server.control.django_desk import ANSWER_AFTER
+from openbond.server.control.upkeep import purge
 from openbond.server.spaces.models import ApiToken
 from openbond.server.spaces.services import create_token, update_user
 from openbond.server.system.actors import SERVER
@@ -355,4 +357,16 @@ def test_signing_out_ends_the_session_and_a_link_cannot_do_it(world: World) -> N
     client.post("/sign-out/")
 
     assert by_a_link
+    assert not is_in(client)
+
+
+def test_sessions_that_expired_are_deleted_and_others_stay(world: World) -> None:
+    client = sign_in("ana")
+
+    purge(now=timezone.now() + timedelta(days=13))
+    soon = is_in(client)
+    purge(now=timezone.now() + timedelta(days=15))
+
+    assert soon
+    assert not Session.objects.exists()
     assert not is_in(client)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
@@ -113,6 +114,11 @@ def delete_user(*, by: Actor, user: User) -> None:
     row.delete()
     if not has_active_administrator():
         raise LastAdministrator
+
+
+def forget_sessions(*, now: datetime) -> None:
+    """Delete sessions that have expired; they opened nothing any more."""
+    Session.objects.filter(expire_date__lt=now).delete()
 
 
 def note_login(*, user: User, now: datetime) -> None:
