@@ -32,7 +32,7 @@ BY_SYSTEM = ":root:not([data-bs-theme])"
 
 def main() -> int:
     fingerprint = _fingerprint()
-    if STAMP.exists() and STAMP.read_text() == fingerprint:
+    if PACKAGES.is_dir() and STAMP.exists() and STAMP.read_text() == fingerprint:
         return 0
     if shutil.which("npm") is None:
         print("setup: npm is missing; as root: apt-get install -y npm", file=sys.stderr)

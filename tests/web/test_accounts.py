@@ -10,7 +10,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from openbond.server.api.authentication import login_delays
@@ -370,3 +370,14 @@ def test_sessions_that_expired_are_deleted_and_others_stay(world: World) -> None
     assert soon
     assert not Session.objects.exists()
     assert not is_in(client)
+
+
+def test_a_provider_of_single_sign_on_is_offered(world: World) -> None:
+    app = {"provider_id": "acme", "name": "Acme SSO", "client_id": "x", "secret": "y"}
+    whole = {**app, "settings": {"server_url": "https://sso.acme.example"}}
+
+    with override_settings(SOCIALACCOUNT_PROVIDERS={"openid_connect": {"APPS": [whole]}}):
+        page = Https().get("/sign-in/?next=/switch-space/").content.decode()
+
+    assert "Acme SSO" in page
+    assert "/sign-in/with/acme/login/?next=%2Fswitch-space%2F" in page
