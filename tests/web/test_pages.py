@@ -3,10 +3,13 @@
 import re
 
 import pytest
-from django.test import Client
+from django.db import OperationalError
+from django.test import Client, RequestFactory
+from django.utils.functional import SimpleLazyObject
 
 from openbond.server.spaces.services import update_user
 from openbond.server.system.actors import SERVER
+from openbond.server.web.faults import server_error
 from tests.web.signed_in import signed_in
 from tests.world import World
 
@@ -149,3 +152,16 @@ def test_a_way_back_leads_to_no_other_site(world: World) -> None:
     assert response["Location"] == "/"
     assert response.cookies["theme"].value == "dark"
     assert 'data-bs-theme="dark"' in ana.get("/").content.decode()
+
+
+def test_a_page_that_says_what_broke_needs_no_database() -> None:
+    def unreachable() -> None:
+        raise OperationalError("connection refused")
+
+    request = RequestFactory().get("/")
+    request.user = SimpleLazyObject(unreachable)  # type: ignore[assignment]
+
+    response = server_error(request)
+
+    assert response.status_code == 500
+    assert "Something broke" in response.content.decode()

@@ -14,7 +14,7 @@ from openbond.server.spaces.viewer import Viewer
 
 from .branding import COLOUR
 from .navigation import Section, sections_for
-from .visit import visit_of
+from .visit import Visit, visit_of
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
@@ -26,7 +26,10 @@ class Site:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._visit = visit_of(request)
+
+    @cached_property
+    def _visit(self) -> Visit | None:
+        return visit_of(self._request)
 
     @property
     def viewer(self) -> Viewer | None:

@@ -1,6 +1,6 @@
 """What was wrong with a form: field name → messages, whoever found it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from rest_framework.exceptions import ValidationError
 
@@ -9,8 +9,8 @@ from openbond.server.errors import WHOLE, InvalidFields
 Faults = dict[str, list[str]]
 
 
-def faults_of(found: object, *, only: Collection[str] = ()) -> Faults:
-    """Return the messages of what refused, or of the errors of a body; of `only` these fields.
+def faults_of(found: object) -> Faults:
+    """Return the messages of what refused, or of the errors of a body.
 
     Nested faults are told at the field that holds them.
     """
@@ -20,7 +20,7 @@ def faults_of(found: object, *, only: Collection[str] = ()) -> Faults:
         found = found.detail
     if not isinstance(found, Mapping):
         return {WHOLE: _texts(found)}
-    return {name: _texts(messages) for name, messages in found.items() if not only or name in only}
+    return {name: _texts(messages) for name, messages in found.items()}
 
 
 def _texts(found: object) -> list[str]:

@@ -69,16 +69,14 @@ def _made(request: HttpRequest) -> Faults:
         delay = login_delays.on_failure(address=address, account="first run", now=now)
         request.META[ANSWER_AFTER] = delay
         return {"code": [WRONG_CODE]}
-    body = UserBody(data={"email": given.get("email"), "password": given.get("password")})
-    body.is_valid()
-    faults = faults_of(body.errors, only=("email", "password"))
+    sent = {"email": given.get("email"), "password": given.get("password")}
+    body = UserBody(data=sent, partial=True)
+    faults = {} if body.is_valid() else faults_of(body.errors)
     if given.get("password") != given.get("repeated"):
         faults["repeated"] = [DIFFERENT]
     if faults:
         return faults
-    administrator = FirstAdministrator(
-        email=body.initial_data["email"].strip(), password=given["password"]
-    )
+    administrator = FirstAdministrator(**body.validated_data)
     try:
         made = create_first_administrator(administrator=administrator, origin=address)
     except InvalidFields as refused:
