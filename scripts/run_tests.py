@@ -18,7 +18,9 @@ from pathlib import Path
 HERE = Path(__file__).parent.parent
 # What takes long is told, so that the whole stays well inside its half hour.
 SLOWEST = ["--durations=8", "--durations-min=5"]
-SERVER_TESTS = ["tests/server", "tests/api", "tests/control", "tests/contract"]
+SERVER_TESTS = ["tests/server", "tests/api", "tests/web", "tests/control", "tests/contract"]
+
+REST = "not netns and not e2e and not browser"
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,19 @@ class Part:
 
 
 PARTS = [
-    Part("without root, SQLite", ("-n", "2", "-m", "not netns and not e2e", "tests")),
+    Part("without root, SQLite", ("-n", "2", "-m", REST, "tests")),
     Part(
         "server, PostgreSQL",
-        ("-n", "2", "--timeout=600", "-m", "not netns and not e2e", *SERVER_TESTS),
+        ("-n", "2", "--timeout=600", "-m", REST, *SERVER_TESTS),
         (("OPENBOND_TEST_DATABASE", "postgresql"),),
         is_beside=True,
     ),
     Part("namespaces", ("-m", "netns", "tests"), needs_root=True),
-    Part("lab, end to end", ("-m", "e2e", "tests/e2e"), needs_root=True),
+    Part(
+        "lab, end to end",
+        ("-m", "e2e or browser", "tests/e2e", "tests/browser"),
+        needs_root=True,
+    ),
 ]
 
 

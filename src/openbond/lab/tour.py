@@ -16,6 +16,7 @@ def tour(lab: Lab) -> str:
     bond = f"{record.url}/api/v3/bonds/{record.bond_id}/"
     return f"""\
 [bold]Where to look[/]
+  site         {record.url}/
   API          {record.url}/api/v3/
   login        {record.email}  {password}
   files, logs  {directory.path}

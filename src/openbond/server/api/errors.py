@@ -105,7 +105,7 @@ def _first_code(codes: object) -> str:
 
 
 def _server_error(exc: Exception, context: Mapping[str, object]) -> Response:
-    if isinstance(exc, OperationalError) and _may_pass(exc):
+    if isinstance(exc, OperationalError) and is_passing(exc):
         log.warning("api.database_unavailable", error=str(exc))
         return _domain_error(Busy())
     request = context.get("request")
@@ -115,7 +115,7 @@ def _server_error(exc: Exception, context: Mapping[str, object]) -> Response:
     return Response({"detail": detail, "code": "server_error"}, status=500)
 
 
-def _may_pass(exc: OperationalError) -> bool:
+def is_passing(exc: OperationalError) -> bool:
     """Report whether the request was sound and a retry may pass: a lock, or a lost connection."""
     cause = exc.__cause__
     state = getattr(cause, "sqlstate", "")

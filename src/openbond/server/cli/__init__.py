@@ -2,7 +2,7 @@
 
 import typer
 
-from .accounts import create_admin, set_password, tokens
+from .accounts import create_admin, delete_second_factors, set_password, tokens
 from .audit import show_audit
 from .backups import backup, restore
 from .certificates import certificates
@@ -18,6 +18,7 @@ app.callback(invoke_without_command=True)(start)
 app.command()(check)
 app.command("create-admin")(create_admin)
 app.command("set-password")(set_password)
+app.command("delete-second-factors")(delete_second_factors)
 app.command()(backup)
 app.command()(restore)
 app.command("audit")(show_audit)

@@ -27,6 +27,12 @@ def set_password(
         call_command("set_password", email=email, password=new_password(password_file))
 
 
+def delete_second_factors(email: str, state: StateOption = None) -> None:
+    """Take authenticator app, keys and recovery codes away from who lost them all."""
+    with awake(state):
+        call_command("delete_second_factors", email=email)
+
+
 @tokens.command("create")
 def create_token(
     email: str,

@@ -43,6 +43,13 @@ def start(
         Path | None,
         typer.Option(help="First start only; also OPENBOND_ADMIN_PASSWORD. Else one is made."),
     ] = None,
+    admin_by_page: Annotated[
+        bool,
+        typer.Option(
+            "--admin-by-page",
+            help="First start only: make no administrator; the site's first page asks for him.",
+        ),
+    ] = False,
 ) -> None:
     """Start the server. The first start on a state directory makes all that it needs."""
     use_state(state)
@@ -57,7 +64,8 @@ def start(
         is_new = _make_keys(directory)
         wake_django()
         _bring_up_to_date()
-        _install(directory, admin_email, admin_password_file, is_new=is_new)
+        email = "" if admin_by_page else admin_email
+        _install(directory, email, admin_password_file, is_new=is_new)
         names = [*(name or []), *([] if _is_any(host) else [host])]
         call_command("serve", state=directory, listener=listener, names=names)
         lock.release()
@@ -124,6 +132,8 @@ def _install(
     if call_command("install", email=email, password=password, stdout=_Silent()) is None:
         if is_new:
             _refuse_foreign_database(directory)
+        return
+    if not email:
         return
     typer.echo(f"Administrator: {email}")
     if not given:

@@ -1,4 +1,6 @@
-"""The whole server as one ASGI application: nodes below /node/, Django for the rest."""
+"""The whole server as one ASGI application: nodes below /node/, live pages, Django for the rest."""
+
+from typing import Protocol
 
 from django.db import connection
 
@@ -15,12 +17,30 @@ from .requests import Receive, Scope, Send
 from .revocations import RevocationList
 
 
+class Live(Protocol):
+    """What serves streams of events at one address, beside Django: a room above brings it."""
+
+    path: str
+
+    async def start(self) -> None: ...
+
+    def end(self) -> None:
+        """End every stream: the server is about to stop."""
+
+    async def stop(self) -> None: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 class Application:
     """Starts and stops with its server (ASGI lifespan); between, hands each request on."""
 
-    def __init__(self, *, django: DjangoDesk, crl: RevocationList) -> None:
+    def __init__(
+        self, *, django: DjangoDesk, crl: RevocationList, live: Live | None = None
+    ) -> None:
         self._django = django
         self._crl = crl
+        self._live_pages = live
         self._running: _Running | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,6 +48,8 @@ class Application:
             await self._live(receive, send)
         elif self._running and scope["path"].startswith(PREFIX):
             await self._running.channel(scope, receive, send)
+        elif self._live_pages and scope["path"] == self._live_pages.path:
+            await self._live_pages(scope, receive, send)
         else:
             await self._django(scope, receive, send)
 
@@ -35,12 +57,18 @@ class Application:
         """Answer all held polls: the server is about to stop."""
         if self._running:
             self._running.bell.close()
+        if self._live_pages:
+            self._live_pages.end()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._running = await _Running.start(self._crl)
+        if self._live_pages:
+            await self._live_pages.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self._live_pages:
+            await self._live_pages.stop()
         await self._running.stop()
         self._django.close()
         await send({"type": "lifespan.shutdown.complete"})

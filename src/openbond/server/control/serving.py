@@ -8,8 +8,10 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
+from django.utils.module_loading import import_string
 
 from .application import Application
 from .authority import Authority
@@ -57,7 +59,9 @@ def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -
     authority = Authority.open_or_create(state.authority, now=server_time())
     tls = web_tls(state.tls, authority, names=names, now=server_time())
     application = Application(
-        django=DjangoDesk(get_wsgi_application()), crl=RevocationList(authority)
+        django=DjangoDesk(get_wsgi_application()),
+        crl=RevocationList(authority),
+        live=import_string(settings.LIVE_PAGES)(),
     )
     config = uvicorn.Config(
         application,

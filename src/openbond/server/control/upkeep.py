@@ -12,6 +12,7 @@ from openbond.server.fleet.models import ConfigUpdate, Node, Tombstone, UpdateSt
 from openbond.server.fleet.services import request_config_update
 from openbond.server.measurement.models import Alarm, FixedPeriod
 from openbond.server.measurement.services import forget_changes
+from openbond.server.spaces.services import forget_sessions
 from openbond.server.system.alerts import raise_alert
 from openbond.server.system.backups import kept_backups, make_backup
 from openbond.server.system.backups.keeping import has_room_for_two
@@ -67,6 +68,7 @@ def purge(*, now: datetime) -> None:
     forget_audit(before=now - HISTORY_KEPT)
     MaintenanceWindow.objects.filter(ends__lt=now - HISTORY_KEPT).delete()
     forget_mails(before=now - HISTORY_KEPT)
+    forget_sessions(now=now)
     DBTaskResult.objects.finished().filter(finished_at__lt=now - TASKS_KEPT).delete()
 
 

@@ -8,6 +8,8 @@ OPENBOND_ALLOWED_HOSTS  host names, comma-separated (default: any)
 OPENBOND_PROXIES        addresses whose X-Forwarded-* headers count, comma-separated
 OPENBOND_PUBLIC_URL     what links in mails begin with (default: https:// and server_hostname)
 OPENBOND_CHECK_SECONDS  for laboratories: check aggregators this often, whatever their settings say
+OPENBOND_OIDC_FILE      providers of single sign-on (default oidc.json in the state directory;
+                        docs/guide/site.md)
 OPENBOND_TUNER_NUMBERS  other numbers for tuners, e.g. sweep_seconds=5 (docs/guide/tuning.md)
 """
 
@@ -18,6 +20,7 @@ from openbond.server.measurement.rules.tuning import numbers_from
 from openbond.server.telemetry import ALIAS as TELEMETRY
 
 from .databases import database_settings, telemetry_settings
+from .oidc import oidc_apps
 from .state import read_secrets
 
 STATE_DIR = Path(os.environ.get("OPENBOND_STATE_DIR", "/var/lib/openbond"))
@@ -38,12 +41,20 @@ TUNER_NUMBERS = numbers_from(os.environ.get("OPENBOND_TUNER_NUMBERS", ""))
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
     "django_tasks",
     "django_tasks_db",
+    "openbond.server.web",  # before allauth: its templates stand for those
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "openbond.server.project",
     "openbond.server.system",
     "openbond.server.spaces",
@@ -67,7 +78,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "spaces.User"
 # E-mail addresses are unique ignoring case, by a constraint that this check does not see.
-SILENCED_SYSTEM_CHECKS = ["auth.E003"]
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -78,18 +89,71 @@ MIDDLEWARE = [
     "openbond.server.api.middleware.forwarding",
     "openbond.server.api.middleware.doorway",
     "openbond.server.api.middleware.threshold",
+    "openbond.server.web.middleware.SiteManners",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "openbond.server.web.middleware.SiteCsrf",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "openbond.server.project.urls"
 ASGI_APPLICATION = "openbond.server.project.asgi.application"
+# Streams of events, served beside Django (control/application.py).
+LIVE_PAGES = "openbond.server.web.dashboard.events.DashboardEvents"
 APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "openbond.server.web.context.site",
+            ],
+        },
+    }
+]
+AUTHENTICATION_BACKENDS = ["openbond.server.web.accounts.backend.AccountBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "account_login"
+
+# The accounts are ours; allauth signs in, asks for the second factor and keeps the sessions.
+ACCOUNT_ADAPTER = "openbond.server.web.accounts.adapters.Accounts"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]  # nobody signs up; see the adapter
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+# Passwords wait as those of the API do; these limit guesses at codes of six digits.
+ACCOUNT_RATE_LIMITS = {"login": "", "login_failed": "5/5m/key"}
+MFA_ADAPTER = "openbond.server.web.accounts.adapters.SecondFactors"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1  # one step either way: RFC 6238 section 5.2
+SOCIALACCOUNT_ADAPTER = "openbond.server.web.accounts.adapters.Providers"
+# An account is found by the address that the provider vouches for.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+# A form may post to ourselves alone, and so could not be sent on to a provider.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = ""
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": oidc_apps(Path(os.environ.get("OPENBOND_OIDC_FILE", STATE_DIR / "oidc.json"))),
+    }
+}
 # These headers count only when a proxy of TRUSTED_PROXIES sent them: `forwarding` drops the rest.
 USE_X_FORWARDED_HOST = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_SECURE = True
+CSRF_FAILURE_VIEW = "openbond.server.web.faults.csrf_failed"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 SPECTACULAR_SETTINGS = {"COMPONENT_SPLIT_REQUEST": True, "POSTPROCESSING_HOOKS": []}

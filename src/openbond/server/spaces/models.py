@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from openbond.server.system.columns import Dated
 
@@ -155,6 +158,8 @@ class User(AbstractBaseUser, Dated):
     space = models.ForeignKey(Space, models.PROTECT, related_name="users")
     groups = models.ManyToManyField(Group, related_name="users")
     timezone = models.CharField(max_length=64, default="UTC")
+    # Part of what every session is signed with: another one ends them all.
+    session_salt = models.CharField(max_length=32, default="", blank=True)
 
     objects: ClassVar[Users] = Users()
 
@@ -175,6 +180,20 @@ class User(AbstractBaseUser, Dated):
 
     def __str__(self) -> str:
         return self.email
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session must hold to count: another password or salt ends it."""
+        return self._session_hash()
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for secret in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(secret)
+
+    def _session_hash(self, secret: str | bytes | None = None) -> str:
+        signed = f"{self.password}{self.session_salt}"
+        return salted_hmac(
+            "openbond.session", signed, secret=secret, algorithm="sha256"
+        ).hexdigest()
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]  # a class attribute that none writes

@@ -1,10 +1,13 @@
 """Reads of spaces and people; the first argument is who asks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db.models import (
     BigIntegerField,
     Case,
@@ -18,6 +21,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Coalesce
+from django.utils.crypto import constant_time_compare
 
 from openbond.server.system.models import AuditEntry
 from openbond.server.system.prepared import Given, Prepared
@@ -59,12 +63,73 @@ def codes_of(user: User) -> frozenset[str]:
     return frozenset(grant["grants__code"] for grant in grants if grant["grants__code"])
 
 
+def codes_of_users(user_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """Return the codes of many users, by id: three statements for all of them."""
+    codes = {group.pk: group.codes for group in Group.objects.prefetch_related("grants")}
+    groups = groups_by_user(list(user_ids))
+    return {
+        user_id: frozenset().union(*(codes[group_id] for group_id in groups.get(user_id, [])))
+        for user_id in user_ids
+    }
+
+
+def viewer_in_space(
+    user: User, *, space_id: int, codes: frozenset[str], origin: str = ""
+) -> Viewer | None:
+    """Return a user as a viewer who sees `space_id` and below alone; None where it is not in his
+    reach. His home space costs no query."""
+    viewer = Viewer(user, codes=codes, origin=origin)
+    if space_id == user.space_id:
+        return viewer
+    space = spaces_visible_to(viewer).filter(pk=space_id).first()
+    return None if space is None else viewer.narrowed_to(space)
+
+
+def living_sessions(
+    keys: Collection[str], *, now: datetime
+) -> dict[str, tuple[User, dict[str, Any]]]:
+    """Return of these keys of sessions those of active users, with what each session holds.
+
+    The same checks as Django makes for a request, in two statements for all of them.
+    """
+    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=now)
+    held = {row.session_key: row.get_decoded() for row in rows}
+    ids = {str(data.get(SESSION_KEY, "")) for data in held.values()}
+    wanted = [int(each) for each in ids if each.isdecimal()]
+    users = {
+        str(user.pk): user
+        for user in User.objects.filter(pk__in=wanted, active=True).select_related("space")
+    }
+    found = {}
+    for key, data in held.items():
+        user = users.get(str(data.get(SESSION_KEY, "")))
+        signed = str(data.get(HASH_SESSION_KEY, ""))
+        if user is not None and constant_time_compare(signed, user.get_session_auth_hash()):
+            found[key] = (user, data)
+    return found
+
+
 def user_by_login(login: str) -> User | None:
     """Return the user with this e-mail address (ignoring case) or, without `@`, username."""
     users = User.objects.select_related("space")
     if "@" in login:
         return users.filter(email__iexact=login).first()
     return users.filter(username=login).first()
+
+
+def user_by_id(user_id: int) -> User | None:
+    """Return the account with its space; None where it was deleted."""
+    return User.objects.select_related("space").filter(pk=user_id).first()
+
+
+def groups_of(user: User) -> QuerySet[Group]:
+    """Return the groups that a user is in, by name."""
+    return user.groups.order_by("name")
+
+
+def tokens_of(user: User) -> QuerySet[ApiToken]:
+    """Return the API tokens that a user made, newest first; what ended is among them."""
+    return ApiToken.objects.filter(owner=user).select_related("owner").order_by("-created", "-id")
 
 
 def token_shown_as(text: str, *, now: datetime) -> ApiToken | None:
@@ -149,13 +214,22 @@ class Looks:
     support: dict[str, str]
 
 
-def inherited_looks(viewer: Viewer) -> Looks:
-    """Return the looks of the viewer's home space, with what it has from above."""
-    above = SpaceClosure.objects.filter(descendant=viewer.space_id).order_by("depth")
-    upwards = [row.ancestor for row in above.select_related("ancestor")]
+def inherited_looks(space_id: int) -> Looks:
+    """Return the looks of a space, with what it has from above."""
+    above = SpaceClosure.objects.filter(descendant=space_id).order_by("depth")
+    return _looks([row.ancestor for row in above.select_related("ancestor")])
+
+
+def root_looks() -> Looks:
+    """Return what the installation shows to whoever is not signed in."""
+    return _looks(Space.objects.filter(parent__isnull=True))
+
+
+def _looks(upwards: Iterable[Space]) -> Looks:
+    spaces = list(upwards)
     return Looks(
-        branding={key: _nearest(key, [s.branding for s in upwards]) for key in BRANDING_KEYS},
-        support={key: _nearest(key, [s.support for s in upwards]) for key in SUPPORT_KEYS},
+        branding={key: _nearest(key, [s.branding for s in spaces]) for key in BRANDING_KEYS},
+        support={key: _nearest(key, [s.support for s in spaces]) for key in SUPPORT_KEYS},
     )
 
 
@@ -170,6 +244,11 @@ def is_descendant(*, below: Space, above: Space) -> bool:
 
 def root_space() -> Space:
     return Space.objects.get(parent__isnull=True)
+
+
+def has_users() -> bool:
+    """Report whether anybody has an account here; once somebody has, somebody always will."""
+    return User.objects.exists()
 
 
 def has_active_administrator() -> bool:

@@ -23,7 +23,7 @@ class Self(Door):
         viewer = self.viewer
         users = users_visible_to(viewer).filter(pk=viewer.user.pk)
         spaces = spaces_visible_to(viewer).filter(pk=viewer.space_id)
-        looks = inherited_looks(viewer)
+        looks = inherited_looks(viewer.space_id)
         return Response(
             {
                 "user": self.lent_to(Users).present(users)[0],

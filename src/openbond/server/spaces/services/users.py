@@ -1,11 +1,13 @@
 """Writes to accounts (api-v3 07-people-spaces 1)."""
 
+import secrets
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
@@ -75,7 +77,7 @@ def update_user(*, by: Actor, user: User, **changes: Unpack[UserChanges]) -> Use
     now = timezone.now()
     take(Lock.ADMINISTRATORS)
     row = locked(User.objects.all(), user.pk)
-    _check_stronger(by, row)
+    check_stronger(by, row)
     if row.pk == by.user_id and changes.get("active") is False:
         raise OwnAccount
     held = list(row.groups.prefetch_related("grants"))
@@ -88,6 +90,8 @@ def update_user(*, by: Actor, user: User, **changes: Unpack[UserChanges]) -> Use
     with refusing(User, UNIQUE):
         change = change_row(row, _plain(changes) | _hash(row, changes.get("password")), now=now)
     change = _with_groups(row, held, wanted, change, now)
+    if change.after.get("active") is False:
+        _end_sessions(row)
     if not has_active_administrator():
         raise LastAdministrator
     if change:
@@ -102,7 +106,7 @@ def delete_user(*, by: Actor, user: User) -> None:
     now = timezone.now()
     take(Lock.ADMINISTRATORS)
     row = locked(User.objects.all(), user.pk)
-    _check_stronger(by, row)
+    check_stronger(by, row)
     if row.pk == by.user_id:
         raise OwnAccount
     change = Change(before=shown_values(row, ["email", "username", "space", "role", "active"]))
@@ -112,11 +116,22 @@ def delete_user(*, by: Actor, user: User) -> None:
         raise LastAdministrator
 
 
+def forget_sessions(*, now: datetime) -> None:
+    """Delete sessions that have expired; they opened nothing any more."""
+    Session.objects.filter(expire_date__lt=now).delete()
+
+
 def note_login(*, user: User, now: datetime) -> None:
     """Move `last_login`, at most once an hour: it is no part of `modified`."""
     if user.last_login is not None and now - user.last_login < LOGIN_LAG:
         return
     User.objects.filter(pk=user.pk).update(last_login=now)
+
+
+def check_stronger(by: Actor, user: User) -> None:
+    """Raises Forbidden for a user who holds a code that the caller lacks."""
+    if any(not by.can(code) for code in codes_of(user)):
+        raise Forbidden
 
 
 def _plain(values: UserChanges) -> dict[str, object]:
@@ -163,9 +178,10 @@ def _with_groups(
     )
 
 
-def _check_stronger(by: Actor, user: User) -> None:
-    if any(not by.can(code) for code in codes_of(user)):
-        raise Forbidden
+def _end_sessions(row: User) -> None:
+    """End them for good: they must not come back when the account is let in again."""
+    row.session_salt = secrets.token_hex(16)
+    row.save(update_fields=["session_salt"])
 
 
 def _names(groups: Iterable[Group]) -> list[str]:

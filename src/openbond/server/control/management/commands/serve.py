@@ -4,7 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from openbond.server.control.installation import first_run_code
 from openbond.server.control.serving import serve, served
+from openbond.server.spaces.selectors import has_users
 
 
 class Command(BaseCommand):
@@ -19,5 +21,7 @@ class Command(BaseCommand):
         self.stdout.write(f"openbond server at {told.url}")
         self.stdout.write(f"  private CA    {told.ca}")
         self.stdout.write(f"  fingerprint   SHA256:{told.fingerprint}")
+        if not has_users():
+            self.stdout.write(f"  first run     {told.url}first-run/ with code {first_run_code()}")
         self.stdout.flush()
         serve(state, listener=listener, names=options["names"])

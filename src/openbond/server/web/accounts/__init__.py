@@ -1,0 +1,1 @@
+"""Accounts on the site: sign-in, second factors, sessions, tokens."""

@@ -1,0 +1,55 @@
+"""Somebody at a browser: one context with its own cookies, and what its console complained of."""
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Page
+
+AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
+GRAVE = {"serious", "critical"}
+
+
+class Visitor:
+    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+        self._context = browser.new_context(ignore_https_errors=True, base_url=url, **options)
+        self._context.set_default_timeout(60_000)  # the machine may be busy
+        self.page: Page = self._context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._listen)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def close(self) -> None:
+        self._context.close()
+
+    def go(self, path: str) -> None:
+        self.page.goto(path)
+
+    def fill(self, **fields: str) -> None:
+        for name, value in fields.items():
+            self.page.fill(f"[name={name}]", value)
+
+    def press(self, words: str) -> None:
+        self.page.get_by_role("button", name=words, exact=True).click()
+
+    def sign_in(self, email: str, password: str) -> None:
+        self.fill(login=email, password=password)
+        self.press("Sign in")
+
+    def lose_the_session(self) -> None:
+        """As when it expires, or somebody ends it elsewhere."""
+        self._context.clear_cookies(name="sessionid")
+
+    def faults_of_accessibility(self) -> list[str]:
+        """Return what axe-core finds grave, one line for each."""
+        self.page.evaluate(AXE.read_text())
+        found = self.page.evaluate("() => axe.run()")
+        return [
+            f"{each['impact']} {each['id']}: {node['target']} {node['failureSummary']}"
+            for each in found["violations"]
+            if each["impact"] in GRAVE
+            for node in each["nodes"]
+        ]
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
