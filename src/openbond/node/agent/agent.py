@@ -25,6 +25,7 @@ from openbond.node.linux.lines import read_lines
 from openbond.node.linux.monitor import KernelMonitor
 from openbond.node.paths import Paths
 from openbond.node.plan.facts import Facts, Machine
+from openbond.node.plan.trunks import tunnel_ids
 from openbond.node.plan.values import Desired
 from openbond.node.report_queue import ReportQueue
 from openbond.node.settings import NodeSettings
@@ -240,7 +241,7 @@ class Agent:
 
     async def _attach(self, content: NodeContent) -> None:
         """Find the daemons that run, so that the first look changes nothing they rely on."""
-        self._daemons.attach(bond.id for bond in content.bonds)
+        self._daemons.attach(tunnel_ids(content))
         for bond in content.bonds:
             if daemon_messages.socket_path(self._paths.root, bond.id).exists():
                 self._known.announcements.adopt(bond.id, now=clock.monotonic())

@@ -9,8 +9,17 @@ from pathlib import Path
 from pyroute2.netlink.exceptions import NetlinkError
 
 from openbond.node.errors import NotPrivileged, NoTunDevice
-from openbond.node.plan.numbers import DEVICE_ALIAS
-from openbond.node.plan.values import Device, Link, LinkMac, LinkMtu, LinkUp, Vlan
+from openbond.node.plan.numbers import DEVICE_ALIAS, SPACE_PREFIX
+from openbond.node.plan.values import (
+    Device,
+    Link,
+    LinkMac,
+    LinkMtu,
+    LinkUp,
+    OwnDevice,
+    Vlan,
+    Vxlan,
+)
 
 from .netlink import Kernel, Message, NotNow, Refused, explained
 
@@ -26,16 +35,22 @@ IFF_UP = 0x1
 IFF_LOWER_UP = 0x10000
 
 
-def observe_links(kernel: Kernel) -> tuple[dict[str, Link], frozenset[Device | Vlan]]:
+def observe_links(kernel: Kernel) -> tuple[dict[str, Link], frozenset[OwnDevice]]:
     """Return all interfaces by name, and which of them we made."""
     links: dict[str, Link] = {}
-    devices: set[Device | Vlan] = set()
+    devices: set[OwnDevice] = set()
     for message in kernel.get_links():
         link = _link(message)
         links[link.name] = link
         if message.get_attr("IFLA_IFALIAS") == DEVICE_ALIAS:
-            devices.add(Vlan(link.name) if "." in link.name else Device(link.name))
+            devices.add(_kind_of(link.name)(link.name))
     return links, frozenset(devices)
+
+
+def _kind_of(name: str) -> type[OwnDevice]:
+    if name.startswith(SPACE_PREFIX):
+        return Vxlan
+    return Vlan if "." in name else Device
 
 
 def _link(message: Message) -> Link:
@@ -118,7 +133,7 @@ def add_vlan(kernel: Kernel, vlan: Vlan) -> None:
         raise
 
 
-def delete_device(kernel: Kernel, device: Device | Vlan) -> None:
+def delete_device(kernel: Kernel, device: OwnDevice) -> None:
     with explained(gone_is_fine=True):
         for index in kernel.link_lookup(ifname=device.name):
             kernel.link("del", index=index)
