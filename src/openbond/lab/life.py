@@ -65,9 +65,10 @@ class Lab:
 
     def host(self, name: str) -> Namespace:
         """Return a host by its short name. Raises LabError that lists them."""
-        if name not in HOSTS:
+        found = self.topology.host(name)
+        if name not in HOSTS and not found.exists():
             raise LabError(f"no host {name!r} in the lab; hosts: {', '.join(HOSTS)}")
-        return self.topology.host(name)
+        return found
 
     def state(self) -> LabState:
         if not self.directory.path.exists():
