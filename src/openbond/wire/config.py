@@ -70,6 +70,7 @@ class ConnectedIpConfig(_Value, frozen=True, kw_only=True):
     ip: str
     prefix: int
     agg_routing: str = "auto"
+    dhcp_lease_s: int = 0  # of the DHCP server with DNS on it; 0: none
 
 
 class RouteConfig(_Value, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -55,6 +56,8 @@ from .watching import Watch
 
 log = structlog.get_logger()
 
+# Where Debian has it, whatever PATH the agent was started with.
+PROGRAM_PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 ATTACH_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.5
 # Routes, rules and filter rules that others remove make no noise that we listen to.
@@ -348,6 +351,9 @@ def _machine(paths: Paths, settings: NodeSettings) -> Machine:
         modem_argv=(sys.executable, "-m", "openbond.node.modems", "--root", str(paths.root)),
         ppp_hook=str(paths.ppp_hook),
         lines=str(paths.lines),
+        dnsmasq=shutil.which("dnsmasq", path=PROGRAM_PATH) or "",
+        client_files=str(paths.run),
+        client_leases=str(paths.client_leases),
         tunnel_argv=(*command, "--root", str(paths.root), "--bond"),
         route_table=settings.route_table,
     )

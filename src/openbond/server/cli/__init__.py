@@ -6,6 +6,7 @@ from .accounts import create_admin, set_password, tokens
 from .audit import show_audit
 from .backups import backup, restore
 from .certificates import certificates
+from .dhcp_servers import dhcp_servers
 from .mail import send_test_mail
 from .maintenance import maintenance
 from .qos_profiles import qos_profiles
@@ -24,5 +25,6 @@ app.command("audit")(show_audit)
 app.command("test-mail")(send_test_mail)
 app.add_typer(tokens, name="token")
 app.add_typer(qos_profiles, name="qos-profile")
+app.add_typer(dhcp_servers, name="dhcp-server")
 app.add_typer(certificates, name="certificate")
 app.add_typer(maintenance, name="maintenance")

@@ -257,6 +257,7 @@ def _connected_ip(row: ConnectedIP) -> ConnectedIpConfig:
         ip=row.ip,
         prefix=row.prefix,
         agg_routing=row.agg_routing,
+        dhcp_lease_s=row.dhcp_lease,
     )
 
 

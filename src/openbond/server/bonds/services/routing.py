@@ -32,7 +32,7 @@ WORDS: dict[type[RoutingObject], str] = {
     Route: "route",
 }
 SHOWN: dict[type[RoutingObject], tuple[str, ...]] = {
-    ConnectedIP: ("bond", "interface", "ip", "prefix", "enabled", "agg_routing"),
+    ConnectedIP: ("bond", "interface", "ip", "prefix", "enabled", "agg_routing", "dhcp_lease"),
     CpeNatIP: ("bond", "ip", "dest_nat_ip", "enabled"),
     Route: ("bond", "network", "gateway", "interface", "enabled", "agg_routing"),
 }
