@@ -11,6 +11,7 @@ from .lines import leg_interface, leg_source
 from .management import wish_management_leg
 from .modems import wish_modems
 from .private_wans import wish_private_wans
+from .routing_daemon import wish_routing_daemon
 from .ruleset import ruleset_of
 from .site import wish_site
 from .trunks import wish_trunk
@@ -39,6 +40,7 @@ def desired_for(content: NodeContent, facts: Facts) -> Desired:
     for trunk in content.trunks:
         wish_trunk(wishes, trunk, facts)
     wish_private_wans(wishes, content, facts)
+    wish_routing_daemon(wishes, content, facts)
     wish_modems(wishes, content, facts)
     wish_hooks(wishes, content, facts)
     wish_management_leg(wishes, content, facts)
