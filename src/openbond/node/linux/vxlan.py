@@ -21,7 +21,7 @@ def observe_far_ends(kernel: Kernel, devices: Iterable[OwnDevice]) -> frozenset[
     found = set()
     for device in devices:
         if isinstance(device, Vxlan):
-            for entry in kernel.fdb("dump", ifindex=index_of(kernel, device.name)):
+            for entry in kernel.fdb("dump", ifindex=index_of(device.name)):
                 if entry.get_attr("NDA_LLADDR") == ANY_STATION:
                     found.add(FarEnd(device.name, ip_address(entry.get_attr("NDA_DST"))))
     return frozenset(found)
@@ -39,7 +39,7 @@ def add_vxlan(kernel: Kernel, vxlan: Vxlan) -> None:
             kernel.link(
                 "add", ifname=vxlan.name, kind="vxlan", vxlan_id=vxlan.vni, vxlan_port=VXLAN_PORT
             )
-            kernel.link("set", index=index_of(kernel, vxlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
+            kernel.link("set", index=index_of(vxlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
     except Refused as refused:
         cause = refused.__cause__
         if isinstance(cause, NetlinkError) and cause.code == errno.EOPNOTSUPP:
@@ -53,17 +53,17 @@ def add_vxlan(kernel: Kernel, vxlan: Vxlan) -> None:
 def add_far_end(kernel: Kernel, far_end: FarEnd) -> None:
     """Raises Refused, NotPrivileged."""
     with explained():
-        kernel.fdb("append", **_arguments(kernel, far_end))
+        kernel.fdb("append", **_arguments(far_end))
 
 
 def delete_far_end(kernel: Kernel, far_end: FarEnd) -> None:
     with explained(gone_is_fine=True):
-        kernel.fdb("del", **_arguments(kernel, far_end))
+        kernel.fdb("del", **_arguments(far_end))
 
 
-def _arguments(kernel: Kernel, far_end: FarEnd) -> dict[str, object]:
+def _arguments(far_end: FarEnd) -> dict[str, object]:
     return {
-        "ifindex": index_of(kernel, far_end.interface),
+        "ifindex": index_of(far_end.interface),
         "lladdr": ANY_STATION,
         "dst": str(far_end.ip),
     }

@@ -3,6 +3,7 @@
 import typer
 
 from .accounts import create_admin, set_password, tokens
+from .allocations import merge_allocations
 from .audit import show_audit
 from .backups import backup, restore
 from .certificates import certificates
@@ -23,6 +24,7 @@ app.command()(backup)
 app.command()(restore)
 app.command("audit")(show_audit)
 app.command("test-mail")(send_test_mail)
+app.command("merge-allocations")(merge_allocations)
 app.add_typer(tokens, name="token")
 app.add_typer(qos_profiles, name="qos-profile")
 app.add_typer(dhcp_servers, name="dhcp-server")
