@@ -4,7 +4,6 @@ Nothing of a private WAN may cross the networks between aggregators in the clear
 always encrypts, and the packet filter lets VXLAN pass by trunks alone (ruleset.py).
 """
 
-from collections.abc import Collection
 from ipaddress import IPv4Address, ip_network
 
 from openbond.node.daemon_messages import DaemonSettings, LegLink
@@ -34,10 +33,6 @@ def far_address(trunk: TrunkConfig) -> IPv4Address:
     """Return the other aggregator's address in the trunk."""
     subnet = ip_network(trunk.subnet)
     return IPv4Address(int(subnet[-1] if trunk.dials else subnet[0]))
-
-
-def far_nodes(trunks: Collection[TrunkConfig]) -> set[int]:
-    return {trunk.node_id for trunk in trunks}
 
 
 def wish_trunk(wishes: Wishes, trunk: TrunkConfig, facts: Facts) -> None:
