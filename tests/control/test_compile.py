@@ -229,7 +229,8 @@ PRIVATE, PUBLIC = "192.168.10.0/24", "203.0.113.0/30"
     [
         pytest.param(PUBLIC, AggRouting.AUTO, True, False, True, id="auto routes public"),
         pytest.param(PRIVATE, AggRouting.AUTO, True, False, False, id="auto keeps private"),
-        pytest.param(PRIVATE, AggRouting.AUTO, True, True, True, id="auto routes private WAN"),
+        pytest.param(PUBLIC, AggRouting.AUTO, True, True, False, id="of a private WAN, to no core"),
+        pytest.param(PUBLIC, AggRouting.AUTO, False, True, True, id="public, not included"),
         pytest.param(PRIVATE, AggRouting.AUTO, False, True, False, id="not included stays out"),
         pytest.param(PRIVATE, AggRouting.ALWAYS, False, False, True, id="always also private"),
         pytest.param(PUBLIC, AggRouting.NEVER, True, True, False, id="never, even if public"),

@@ -148,11 +148,14 @@ class Site:
         wait_until(lambda: not record.is_running(), what="the server is dead", patience=5)
 
     def can_ping(self) -> bool:
-        return self._answers(self.customer, INTERNET) and self._answers(
+        return self.answers(self.customer, INTERNET) and self.answers(
             self.internet, SITE.customer_ip
         )
 
-    def _answers(self, host: Namespace, ip: str) -> bool:
+    def is_listening(self, host: str, port: int) -> bool:
+        return f":{port} " in self.lab.host(host).run(["ss", "-lnt"])
+
+    def answers(self, host: Namespace, ip: str) -> bool:
         try:
             host.run(["ping", "-c", "1", "-W", "1", "-q", ip])
         except Exception:

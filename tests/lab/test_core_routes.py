@@ -32,6 +32,7 @@ def test_only_networks_behind_a_bond_are_announced() -> None:
     routes = [
         KernelRoute(dst="default", dev="eth0"),
         KernelRoute(dst="240.0.0.0/31", dev="tun1", scope="link"),
+        KernelRoute(dst="255.254.0.2/31", dev="tun4000000001", scope="link"),
         KernelRoute(dst="203.0.113.16/28", dev="tun1", scope="link"),
         KernelRoute(dst="203.0.113.0/28", dev="tun2", scope="link"),
         KernelRoute(dst="203.0.113.32/28", type="unreachable"),

@@ -144,6 +144,67 @@ def test_what_others_put_into_the_kernel_stays(node: Node) -> None:
     assert node.here.run("nft", "list", "tables").split() == ["table", "inet", "operator"]
 
 
+def test_tear_down_leaves_the_host_as_it_was(node: Node) -> None:
+    for words in (
+        "link set lan0 up",
+        "link set eth1 up",
+        "link set eth2 up",
+        "address add 198.51.100.9/24 dev eth1",
+        "address add 10.9.0.1/24 dev lan0",
+        "route add 198.18.0.0/15 via 198.51.100.1",
+        "route add 198.18.0.0/15 via 198.51.100.1 table 77",
+        "route add unreachable 192.0.2.128/25 table 100000021",
+        "rule add from 198.18.0.1 lookup 77 priority 10200",
+        "-6 rule add from 2001:db8::1 lookup 77 priority 10300",
+    ):
+        node.here.ip(words)
+    node.here.run("nft", "add table inet operator; add chain inet operator mine")
+    before = _everything(node)
+    for content in (
+        bonder(SITE),
+        aggregator(bond(legs=[far_leg()], networks=["10.1.0.0/24"], sources=["10.1.0.0/24"])),
+    ):
+        assert node.apply(content).failed == ()
+        assert _everything(node) != before
+
+        assert node.apply(msgspec.structs.replace(content, bonds=[])).failed == ()
+
+        assert _everything(node) == before
+
+
+def _everything(node: Node) -> dict[str, list[str]]:
+    """Return addresses, rules, routes of all tables, devices and packet filter tables."""
+    asked = {
+        "addresses": "-4 -o address show",
+        "rules": "rule show",
+        "rules of IPv6": "-6 rule show",
+        "routes": "-4 route show table all",
+        "devices": "-o link show type tun",
+    }
+    found = {what: sorted(node.here.ip(words).splitlines()) for what, words in asked.items()}
+    return {**found, "filter": node.here.run("nft", "list", "ruleset").splitlines()}
+
+
+def test_two_hundred_addresses_are_applied_once_and_a_change_touches_what_changed(
+    node: Node,
+) -> None:
+    def site(count: int) -> NodeContent:
+        addresses = [
+            connected_ip(n + 1, "lan0", f"10.{n // 250}.{n % 250}.1", 24) for n in range(count)
+        ]
+        return bonder(bond(legs=[static_leg(21, "eth1")], connected_ips=addresses))
+
+    assert node.apply(site(200)).failed == ()
+    assert node.steps(site(200)) == []
+
+    assert node.steps(site(201)) == [
+        "add address 10.0.200.1/24 dev lan0",
+        "add route 10.0.200.0/24 dev lan0 src 10.0.200.1 table 200000007",
+        "add rule 10500: from 10.0.200.1/32 lookup 200000007",
+        "add settings of bond 7",
+    ]
+
+
 def test_an_address_somebody_else_set_is_used_and_left(node: Node) -> None:
     node.here.ip("address add 192.0.2.2/24 dev eth1")
 

@@ -137,13 +137,13 @@ def test_a_full_bond_fills_each_leg_to_its_speed_and_no_further(pair: Pair) -> N
         assert loaded[number] <= idle[number] + 20_000, (idle, loaded)
 
 
-def lates(pair: Pair) -> int:
+def late_ones(pair: Pair) -> int:
     return sum(each.counters["late"] for each in pair.status(pair.far).legs)
 
 
 def test_packets_of_a_flow_come_in_order_over_a_jittery_line(pair: Pair, tmp_path: Path) -> None:
     """Item 4."""
-    heard, late_before = tmp_path / "heard", lates(pair)
+    heard, late_before = tmp_path / "heard", late_ones(pair)
     held_before = pair.status(pair.far).counters["held"]
     pair.lines.change(2, replace_line(FAST, jitter_ms=15))
     argv = [sys.executable, "-c", RECEIVE, FAR_IP, str(PORT), str(heard)]
@@ -162,7 +162,7 @@ def test_packets_of_a_flow_come_in_order_over_a_jittery_line(pair: Pair, tmp_pat
 
     numbers = [int(number) for number in heard.read_text().split()]
     swapped = sum(later < earlier for earlier, later in pairwise(numbers))
-    late = lates(pair) - late_before
+    late = late_ones(pair) - late_before
     assert len(numbers) >= 6990
     assert pair.status(pair.far).counters["held"] > held_before
     assert swapped <= late <= 700  # what came after its hold is handed on at once

@@ -144,7 +144,7 @@ def near(node: Node) -> Node:
         bonder(
             bond(
                 legs=[static_leg(21, "eth1", ip="192.0.2.2")],
-                connected_ips=[connected_ip()],
+                connected_ips=[connected_ip(), connected_ip(6, ip="10.2.0.1")],
                 cpe_nat_ips=[public],
             )
         )
@@ -157,6 +157,21 @@ def test_what_a_customer_sends_leaves_by_the_tunnel_with_the_public_source(near:
 
     assert source_in(packet) == "203.0.113.9"
     assert mss_in(packet) == 1396
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        pytest.param("10.1.0.77", "203.0.113.9", id="another host of its network"),
+        pytest.param("10.2.0.5", "10.2.0.5", id="a host of another private network"),
+    ],
+)
+def test_a_whole_private_network_leaves_with_the_public_source_and_no_other(
+    near: Node, source: str, shown: str
+) -> None:
+    (packet,) = near.into_the_tunnel(tcp_syn(source, INTERNET))
+
+    assert source_in(packet) == shown
 
 
 def test_what_comes_for_the_public_address_reaches_the_customer(near: Node) -> None:

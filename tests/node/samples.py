@@ -71,9 +71,16 @@ def _leg(leg_id: int, kind: LegType, mode: LinkMode, **more: Any) -> LegConfig:
 
 
 def connected_ip(
-    ident: int = 5, interface: str = "lan0", ip: str = "10.1.0.1", prefix: int = 24
+    ident: int = 5,
+    interface: str = "lan0",
+    ip: str = "10.1.0.1",
+    prefix: int = 24,
+    *,
+    lease: int = 0,
 ) -> ConnectedIpConfig:
-    return ConnectedIpConfig(id=ident, interface=interface, ip=ip, prefix=prefix)
+    return ConnectedIpConfig(
+        id=ident, interface=interface, ip=ip, prefix=prefix, dhcp_lease_s=lease
+    )
 
 
 def bond(bond_id: int = 7, *, legs: list[LegConfig], **more: Any) -> BondConfig:

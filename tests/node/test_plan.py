@@ -9,10 +9,11 @@ import pytest
 
 from openbond.node.daemon_messages import DaemonSettings, LegLink, decode_settings
 from openbond.node.linux.ethernet import mode_of
-from openbond.node.plan.desired import desired_for, inner_mtu
+from openbond.node.plan.desired import desired_for
 from openbond.node.plan.difference import Add, Delete, Plan, Replace, Set, plan
 from openbond.node.plan.facts import Facts, Lease, Machine
 from openbond.node.plan.numbers import PROTOCOL
+from openbond.node.plan.tunnels import inner_mtu
 from openbond.node.plan.values import (
     Address,
     Desired,
@@ -290,7 +291,7 @@ def test_the_mss_clamp_follows_the_inner_mtu() -> None:
 
     found = plan(desired=desired_for(content, facts), observed=reached(before))
 
-    assert [str(step) for step in found.steps] == ["set link tun7 mtu 1336", "set packet filter"]
+    assert [str(step) for step in found.steps] == ["set packet filter", "set link tun7 mtu 1336"]
 
 
 def test_a_tcp_proxy_that_is_not_built_yet_is_a_warning() -> None:

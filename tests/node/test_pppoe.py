@@ -18,10 +18,11 @@ from openbond.node.daemon_messages import decode_settings
 from openbond.node.linux.lines import place_ppp_hook, read_lines
 from openbond.node.notes import waiting_notes
 from openbond.node.paths import Paths
-from openbond.node.plan.desired import desired_for, inner_mtu
+from openbond.node.plan.desired import desired_for
 from openbond.node.plan.difference import plan
 from openbond.node.plan.facts import Facts, Line, Machine
 from openbond.node.plan.ppp import pppd_options, quoted
+from openbond.node.plan.tunnels import inner_mtu
 from openbond.node.plan.values import Link, LinkMtu, Observed, Ruleset
 from openbond.node.pppoe.dialer import Dialer
 from openbond.node.pppoe.redial import MOST_S, Redial, in_words

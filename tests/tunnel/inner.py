@@ -186,3 +186,19 @@ def _read(packet: bytes, protocol: int, offset: int, gso: int, step: int, *, hea
     where = at + offset
     packet = packet[:where] + partial.to_bytes(2, "big") + packet[where + 2 :]
     return VNET_HEADER.pack(NEEDS_CHECKSUM, gso, headers, step, at, offset) + packet
+
+
+def open_inside(size: int, *, number: int = 7) -> bytes:
+    """Return a read of what this machine put into a VXLAN: the checksum inside is left open."""
+    inside = ipv4(TCP, tcp_header() + payload(size), number=number)
+    partial = pseudo_sum(inside, Transport(TCP, 20), len(inside) - 20)
+    inside = inside[:36] + partial.to_bytes(2, "big") + inside[38:]
+    around = bytes(8) + bytes(14)  # VXLAN and Ethernet
+    packet = ipv4(UDP, udp_header(len(around + inside), port=1998) + around + inside)
+    start = len(packet) - len(inside) + 20
+    return VNET_HEADER.pack(NEEDS_CHECKSUM, GSO_NONE, 0, 0, start, 16) + packet
+
+
+def inside_of(packet: bytes) -> bytes:
+    """Return the packet in a VXLAN as `open_inside` makes it."""
+    return packet[20 + 8 + 8 + 14 :]

@@ -8,7 +8,16 @@ import pytest
 from openbond.tunnel.classify import Classifier, Facts, facts_of, matches
 from openbond.tunnel.packets import TCP, UDP, VNET_SIZE
 from openbond.tunnel.settings import Qos, QosClass, QosFilter
-from tests.tunnel.inner import ipv4, ipv6, plain_read, small_udp, super_tcp, tcp_header, tcp_packet
+from tests.tunnel.inner import (
+    ipv4,
+    ipv6,
+    plain_read,
+    small_udp,
+    super_tcp,
+    tcp_header,
+    tcp_packet,
+    udp_header,
+)
 
 REAL_TIME, INTERACTIVE, ROUTINE, BULK = range(4)
 CLASSES = tuple(QosClass(share=share) for share in (0.4, 0.2, 0.2, 0.2))
@@ -65,17 +74,69 @@ def test_a_flow_falls_into_another_class_once_it_is_large() -> None:
     assert found == [ROUTINE] * 20 + [BULK] * 5
 
 
-def test_a_flow_with_many_packets_a_second_is_not_interactive_until_it_slows_down() -> None:
+def ssh(size: int = 100) -> bytes:
+    return ipv4(TCP, (22).to_bytes(2, "big") + tcp_header()[2:] + bytes(size))
+
+
+def test_what_is_above_a_flows_packet_rate_does_not_match_and_what_is_within_does() -> None:
     classifier = Classifier(QOS, has_vnet_header=True)
-    body = (22).to_bytes(2, "big") + tcp_header()[2:] + bytes(100)
-    packet = ipv4(TCP, body)
 
-    fast = [class_of(packet, now=n * 0.01, classifier=classifier) for n in range(100)]
-    slow = [class_of(packet, now=5 + n * 0.1, classifier=classifier) for n in range(20)]
+    fast = [class_of(ssh(), now=n * 0.01, classifier=classifier) for n in range(300)]
+    slow = [class_of(ssh(), now=20 + n * 0.1, classifier=classifier) for n in range(20)]
 
+    # A burst of one second's worth, then 20 of the 100 packets of each second.
     assert fast[:20] == [INTERACTIVE] * 20
-    assert set(fast[21:]) == {ROUTINE}
+    assert fast[100:].count(INTERACTIVE) == pytest.approx(40, abs=2)
+    assert set(fast[100:]) == {INTERACTIVE, ROUTINE}
     assert set(slow) == {INTERACTIVE}
+
+
+def test_each_flow_has_a_rate_of_its_own() -> None:
+    classifier = Classifier(QOS, has_vnet_header=True)
+    others = [ssh()[:22] + bytes((200, n)) + ssh()[24:] for n in range(40)]
+
+    assert {class_of(packet, classifier=classifier) for packet in others} == {INTERACTIVE}
+
+
+def test_a_flow_ends_after_two_minutes_of_silence_or_with_a_new_connection() -> None:
+    classifier = Classifier(QOS, has_vnet_header=True)
+    read = super_tcp(50_000, 1368)
+    for _ in range(25):
+        last = classifier.class_of(read, 0.0)
+    assert last == BULK
+
+    assert classifier.class_of(read, 119.0) == BULK
+    assert classifier.class_of(read, 240.0) == ROUTINE
+
+    for _ in range(25):
+        last = classifier.class_of(read, 241.0)
+    assert last == BULK
+    syn = ipv4(TCP, read[VNET_SIZE + 20 : VNET_SIZE + 24] + tcp_header(flags=0x02)[4:])
+    classifier.class_of(plain_read(syn), 242.0)
+    assert classifier.class_of(read, 242.1) == ROUTINE
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        pytest.param(
+            ipv4(UDP, udp_header(1000, port=5060) + bytes(900), fragment=0x2000),
+            ipv4(UDP, bytes(100), fragment=0x0071),
+            id="IPv4",
+        ),
+        pytest.param(
+            ipv6(44, bytes((UDP, 0, 0, 1)) + b"SAME" + udp_header(1000, port=5060) + bytes(900)),
+            ipv6(44, bytes((UDP, 0, 3, 0x88)) + b"SAME" + bytes(100)),
+            id="IPv6",
+        ),
+    ],
+)
+def test_later_fragments_fall_where_the_first_one_fell(first: bytes, later: bytes) -> None:
+    classifier = Classifier(QOS, has_vnet_header=True)
+
+    assert class_of(later, classifier=classifier) == ROUTINE
+    assert class_of(first, classifier=classifier) == REAL_TIME
+    assert class_of(later, classifier=classifier) == REAL_TIME
 
 
 UDP_FACTS = Facts(
@@ -115,13 +176,12 @@ def test_all_conditions_of_a_filter_must_be_met(wanted: QosFilter, is_met: bool)
     assert matches(wanted, UDP_FACTS) is is_met
 
 
-def test_sizes_and_rates_of_the_flow_are_conditions_as_well() -> None:
-    wanted = QosFilter(target=0, max_flow_size=1000, max_packet_rate=20)
+def test_the_size_of_the_flow_so_far_is_at_least_and_less_than() -> None:
+    wanted = QosFilter(target=0, min_flow_size=500, max_flow_size=1000)
 
-    assert matches(wanted, UDP_FACTS._replace(flow_size=1000, flow_rate=20))
-    assert not matches(wanted, UDP_FACTS._replace(flow_size=1001, flow_rate=20))
-    assert not matches(wanted, UDP_FACTS._replace(flow_size=1000, flow_rate=21))
-    assert not matches(replace(wanted, min_flow_size=500), UDP_FACTS)
+    met = [matches(wanted, UDP_FACTS._replace(flow_size=size)) for size in (499, 500, 999, 1000)]
+
+    assert met == [False, True, True, False]
 
 
 def test_a_later_fragment_has_no_ports() -> None:

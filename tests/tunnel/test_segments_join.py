@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openbond.tunnel import trains
 from openbond.tunnel.flows import START_STEP, FlowNumbers
 from openbond.tunnel.join import WHOLE, Item, Joiner
 from openbond.tunnel.messages import BUNDLED, Type
@@ -13,10 +14,12 @@ from openbond.tunnel.packets import VNET_SIZE
 from openbond.tunnel.parcels import Parcel
 from openbond.tunnel.segments import Cutter
 from tests.tunnel.inner import (
+    inside_of,
     ipv4,
     is_right,
     kernel_packets,
     open_checksum,
+    open_inside,
     plain_read,
     small_udp,
     super_tcp,
@@ -127,6 +130,27 @@ def test_no_segment_makes_joining_fail(noise: list[tuple[bytes, int]]) -> None:
 
     Joiner(has_vnet_header=True).writes(items)
     Joiner(has_vnet_header=False).writes(items)
+
+
+def test_an_open_checksum_of_a_packet_inside_is_completed_before_it_leaves() -> None:
+    read = open_inside(1200)
+
+    (parcel,) = cutter().cut([read])
+
+    assert parcel.kind is Type.PACKET
+    assert not is_right(inside_of(read[VNET_SIZE:]))
+    assert is_right(inside_of(parcel.body))
+    assert parcel.body[: 20 + 8] == read[VNET_SIZE : VNET_SIZE + 28]
+
+
+def test_small_packets_with_an_open_checksum_inside_make_no_train() -> None:
+    reads = [open_inside(40, number=number) for number in range(8)]
+
+    assert trains.lengths(reads) == [1] * 8
+
+    (parcel,) = cutter().cut(reads)
+    first = parcel.body.index(reads[0][VNET_SIZE : VNET_SIZE + 28])
+    assert is_right(inside_of(parcel.body[first : first + len(reads[0]) - VNET_SIZE]))
 
 
 # -- cutting --------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from .line import Shape
 from .registry import DEFAULT_NAME, known_labs
 from .relay import Shapes
 from .requirements import check_requirements
+from .sites import MORE_SITES, add_site, check_count
 from .speed_report import report_speed
 from .status import StatusView
 from .tour import tour
@@ -69,14 +70,21 @@ def up(
     failover: Annotated[
         bool, typer.Option("--failover", help="Check the aggregators, every 2 s.")
     ] = False,
+    sites: Annotated[
+        int, typer.Option(help="How many; the second in the same space, the third in another.")
+    ] = 1,
 ) -> None:
     """Build a lab: server, two aggregators, a core, three lines, a bonder and a customer."""
+    check_count(sites)
     _enter(begins=True)
     begun = time.monotonic()
     try:
         with _steps() as tell:
             lab = life.begin(name, tell)
             life.build(lab, _loopback(), tell, keeps_failed=keep)
+            for site in MORE_SITES[: sites - 1]:
+                tell(f"Building site {site.number}")
+                add_site(lab, site)
             if failover:
                 watch_aggregators(lab)
     except BaseException:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +24,7 @@ from msgspec import Struct
 from .errors import LabError
 from .netns import Namespace
 
+TUNNELS = IPv4Network("240.0.0.0/4")
 PROTOCOL = "186"  # the kernel's number for BGP: these routes stand for what BGP would bring
 SETTLE = 0.05  # one apply changes several routes; look once they are all there
 LOOK_ANYWAY = 5.0
@@ -79,7 +81,7 @@ def networks_behind_bonds(routes: Sequence[KernelRoute]) -> list[str]:
 
 
 def _is_tunnel_own(route: KernelRoute) -> bool:
-    return route.dst.startswith(("240.", "fe80")) or ":" in route.dst
+    return ":" in route.dst or IPv4Network(route.dst).subnet_of(TUNNELS)
 
 
 class CoreRoutes:
@@ -92,7 +94,7 @@ class CoreRoutes:
     def turn(self) -> None:
         """Look once and change what differs. Raises LabError when a step fails."""
         announced = {
-            address: networks_behind_bonds(_routes(namespace, "table", "all"))
+            address: networks_behind_bonds(_routes(namespace, "table", "main"))
             for address, namespace in self._aggregators.items()
         }
         held = {route.dst: route.gateway for route in _routes(self._core, "proto", PROTOCOL)}

@@ -7,7 +7,7 @@ from socket import socket
 
 import msgspec
 
-from . import fleet
+from . import bird, fleet
 from .api import ApiClient, ApiRefused
 from .errors import LabError
 from .forwarder import listen_on_path
@@ -23,6 +23,8 @@ BOND_PATIENCE = 90.0
 EMAIL = "admin@openbond.example"
 # Between checks of an aggregator that is monitored; operators cannot set less than 5 s.
 CHECK_SECONDS = "2"
+
+SETTINGS = "etc/bonding/bonding.conf"
 
 Tell = Callable[[str], None]
 
@@ -65,9 +67,10 @@ class Lab:
 
     def host(self, name: str) -> Namespace:
         """Return a host by its short name. Raises LabError that lists them."""
-        if name not in HOSTS:
+        found = self.topology.host(name)
+        if name not in HOSTS and not found.exists():
             raise LabError(f"no host {name!r} in the lab; hosts: {', '.join(HOSTS)}")
-        return self.topology.host(name)
+        return found
 
     def state(self) -> LabState:
         if not self.directory.path.exists():
@@ -156,7 +159,7 @@ def build(lab: Lab, loopback: socket, tell: Tell, *, keeps_failed: bool = False)
 def _build(lab: Lab, loopback: socket, tell: Tell) -> LabRecord:
     tell(f"Building {len(HOSTS)} network namespaces, three lines, the core")
     lab.topology.build()
-    _start_core_routes(lab)
+    _start_core_routes(lab, tell)
     tell("Starting the management server")
     record = _start_server(lab, loopback)
     tell("Creating aggregators, bond, legs and connected IP through the API")
@@ -172,7 +175,13 @@ def _build(lab: Lab, loopback: socket, tell: Tell) -> LabRecord:
     return record
 
 
-def _start_core_routes(lab: Lab) -> None:
+def _start_core_routes(lab: Lab, tell: Tell) -> None:
+    found = bird.find_bird()
+    if found:
+        tell("Starting BIRD at the core")
+        bird.start_bird(found, lab.host("core"), lab.programs, lab.directory)
+        return
+    tell("Starting the core's watcher of routes, as BIRD is not installed (bird2)")
     argv = [OPENBOND[0], "-m", "openbond.lab.core_routes", "--core", lab.host("core").name]
     for one in AGGREGATORS:
         argv += ["--aggregator", f"{lab.host(one.host).name}={one.ip}"]
@@ -227,4 +236,7 @@ def _bring_into_service(lab: Lab, keys: dict[str, str]) -> None:
     lab.topology.install_bonder(LINES[0])
     for name in NODES:
         fleet.enrol(lab.directory, lab.host(name), name, keys[name])
+        if name != "bonder" and bird.find_bird():
+            with (lab.directory.node_root(name) / SETTINGS).open("a") as settings:
+                settings.write(bird.aggregator_lines())
         lab.start_node(name)

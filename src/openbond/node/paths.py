@@ -142,6 +142,11 @@ class Paths:
         return self.run / "leases"
 
     @property
+    def client_leases(self) -> Path:
+        """What our DHCP server lent to customers; it must outlive a reboot."""
+        return self.state / "dhcp-server.leases"
+
+    @property
     def programs(self) -> Path:
         """One file per program the supervisor keeps running."""
         return self.run / "programs"

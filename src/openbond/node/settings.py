@@ -9,11 +9,13 @@ from pathlib import Path
 
 from . import store
 from .errors import NodeError, NotEnrolled
+from .routing_settings import NAMES as ROUTING_NAMES
+from .routing_settings import NOBODY_IS_TOLD, BadRouting, RoutingSettings, read_routing
 
 DEFAULT_PORT = 443
 # The kernel's main table: a routing daemon beside us finds the bonds' networks there (§5.7).
 MAIN_TABLE = 254
-NAMES = ("server", "node_key", "route_table")
+NAMES = ("server", "node_key", "route_table", *ROUTING_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class NodeSettings:
     server: ServerAddress
     node_key: str
     route_table: int = MAIN_TABLE
+    routing: RoutingSettings = NOBODY_IS_TOLD
 
     def text(self) -> bytes:
         lines = [f"server = {self.server}", f"node_key = {self.node_key}"]
@@ -88,7 +91,11 @@ def read_settings(path: Path) -> NodeSettings:
     table = values.get("route_table", str(MAIN_TABLE))
     if not table.isdecimal() or not 0 < int(table) < 2**32:
         raise BadSettings(f"{path}: route_table = {table!r} is no table number (1 to 4294967295).")
-    return NodeSettings(read_address(values["server"]), values["node_key"], int(table))
+    try:
+        routing = read_routing(values)
+    except BadRouting as wrong:
+        raise BadSettings(f"{path}: {wrong}") from wrong
+    return NodeSettings(read_address(values["server"]), values["node_key"], int(table), routing)
 
 
 def _lines(path: Path, text: str) -> dict[str, str]:

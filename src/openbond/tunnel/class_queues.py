@@ -107,7 +107,8 @@ class ClassQueues:
         """
         self._earn(now)
         barred: set[int] = set()
-        while (chosen := self._choose(barred)) is not None:
+        is_lending = True
+        while (chosen := self._choose(barred, is_lending=is_lending)) is not None:
             each, is_guaranteed = chosen
             flow = each.queue.next_flow(now)
             if flow is None:
@@ -117,6 +118,9 @@ class ClassQueues:
             yield turn
             if turn.is_last or each.aside >= ASIDE_MOST:
                 barred.add(each.index)
+            # The legs' queues serve an earlier class first. Were it lent something while a later
+            # one whose turn it is has no room there, it would take that one's share as well.
+            is_lending = is_lending and not turn.is_last
         for each in self.classes:
             each.queue.restore()
             each.aside = 0
@@ -141,13 +145,15 @@ class ClassQueues:
             most = max(QUANTUM_LEAST, guarantee * SAVED_MOST)
             each.earned = min(most, each.earned + guarantee * seconds)
 
-    def _choose(self, barred: set[int]) -> tuple[QueuedClass, bool] | None:
+    def _choose(self, barred: set[int], *, is_lending: bool) -> tuple[QueuedClass, bool] | None:
         wanting = [each for each in self.classes if each.queue.octets and each.index not in barred]
         if not wanting:
             return None
         for each in wanting:
             if each.earned > 0:
                 return each, True
+        if not is_lending:
+            return None
         least = min(wanting, key=lambda each: each.lent)
         self._lent = least.lent
         return least, False

@@ -17,6 +17,7 @@ from .packets import (
     GSO_NONE,
     NEEDS_CHECKSUM,
     UDP,
+    VNET_HEADER,
     VNET_SIZE,
     Transport,
     flow_of,
@@ -116,6 +117,8 @@ def _may_lead(read: bytes) -> bool:
         at, said = 40, 40 + (ip[4] << 8 | ip[5])
     if not is_whole or said != len(ip) or said <= at + 8:
         return False
+    if read[0] == NEEDS_CHECKSUM and VNET_HEADER.unpack_from(read)[4] != at:
+        return False  # open is that of a packet inside
     return (ip[at + 4] << 8 | ip[at + 5]) == said - at
 
 

@@ -70,6 +70,7 @@ class ConnectedIpConfig(_Value, frozen=True, kw_only=True):
     ip: str
     prefix: int
     agg_routing: str = "auto"
+    dhcp_lease_s: int = 0  # of the DHCP server with DNS on it; 0: none
 
 
 class RouteConfig(_Value, frozen=True, kw_only=True):
@@ -132,6 +133,41 @@ class QosProfileConfig(_Value, frozen=True, kw_only=True):
     filters: list[QosFilterConfig] = []
 
 
+class TrunkConfig(_Value, frozen=True, kw_only=True):
+    """Our tunnel to another aggregator: what private WANs of both send goes in it (§5.8)."""
+
+    id: int
+    node_id: int  # the other aggregator
+    subnet: str  # /31; lower address: the end that dials
+    dials: bool  # else this end listens
+    own_ip: str
+    peer_ip: str
+    port: int  # UDP, of the end that listens
+    peer_public_key: str  # as in BondConfig
+    secret: str
+
+
+class PrivateNetworkConfig(_Value, frozen=True, kw_only=True):
+    """A network of a private WAN, the bond it is behind, and the aggregator that has the bond."""
+
+    network: str
+    bond_id: int
+    node_id: int
+
+
+class PrivateWanConfig(_Value, frozen=True, kw_only=True):
+    """The private WAN of a space, at an aggregator that has bonds of it.
+
+    `shadowed`: networks of bonds here that another bond of the space has, too, and wins.
+    """
+
+    space_id: int
+    space_key: str
+    node_id: int  # this aggregator
+    networks: list[PrivateNetworkConfig]
+    shadowed: list[PrivateNetworkConfig] = []
+
+
 class BondConfig(_Value, frozen=True, kw_only=True):
     id: int
     tunnel_subnet: str  # /31; lower address: bonder, upper: aggregator
@@ -167,6 +203,9 @@ class BondConfig(_Value, frozen=True, kw_only=True):
     # Aggregator only. `networks`: routed into the tunnel. `sources`: what may come out of it.
     networks: list[str] = []
     sources: list[str] = []
+    # The space, while it has a private WAN; at the aggregator, what of `sources` takes part in it.
+    private_wan: int | None = None
+    private_sources: list[str] = []
     restart_count: int = 0
 
 
@@ -182,6 +221,9 @@ class NodeContent(_Value, frozen=True, kw_only=True):
     tcp_congestion_control_algorithm: str | None = None
     decommission: bool = False
     qos_profiles: list[QosProfileConfig] = []  # those that the bonds use, by id
+    # Aggregators only: of the spaces whose bonds are here, and the ways to the other aggregators.
+    private_wans: list[PrivateWanConfig] = []
+    trunks: list[TrunkConfig] = []
 
 
 class Envelope(_Value, frozen=True, kw_only=True):

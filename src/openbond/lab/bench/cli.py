@@ -17,6 +17,7 @@ from rich.table import Table
 from openbond.lab.commands import missing_tools
 from openbond.lab.errors import LabError
 
+from . import apply as apply_bench
 from .aggregator import Aggregator
 from .fleet import SIZES, FleetBench
 from .profiles import PROFILES, Profile
@@ -176,6 +177,19 @@ def aggregator(
 
         rows = _measured(measure, console)
     _end("aggregator", rows, as_json=json)
+
+
+@app.command()
+def apply(
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    addresses: Annotated[int, typer.Option(help="How many.", min=1, max=5000)] = 200,
+) -> None:
+    """Measure how long a bonder takes to apply many connected IPs."""
+    _check_machine()
+    with tempfile.TemporaryDirectory(prefix="obb") as place:
+        part = partial(apply_bench.measure, Path(place), addresses)
+        rows = _measured(part, Console(stderr=True))
+    _end("apply", rows, as_json=json)
 
 
 def _shapes(numbers: list[int], *, only: str) -> list[Profile]:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -24,7 +23,8 @@ from openbond.node.linux.host import LinuxHost
 from openbond.node.linux.lines import read_lines
 from openbond.node.linux.monitor import KernelMonitor
 from openbond.node.paths import Paths
-from openbond.node.plan.facts import Facts, Machine
+from openbond.node.plan.facts import Facts
+from openbond.node.plan.trunks import tunnel_ids
 from openbond.node.plan.values import Desired
 from openbond.node.report_queue import ReportQueue
 from openbond.node.settings import NodeSettings
@@ -40,6 +40,7 @@ from .keeper import Applied, Keeper
 from .known import Known
 from .legs import LegEvents
 from .lifecycle import Lifecycle
+from .machine import machine_of
 from .management import Management
 from .measuring import Measuring, Sources
 from .noting import Noting
@@ -68,7 +69,7 @@ class Agent:
     def __init__(self, paths: Paths, settings: NodeSettings, identity: Identity) -> None:
         self._paths = paths
         self._settings = settings
-        self._known = Known(_machine(paths, settings))
+        self._known = Known(machine_of(paths, settings))
         self._tunnels = TunnelStates()
         self._obstacles: dict[tuple[int, int], str] = {}
         self._reporter = Reporter(ReportQueue(paths.reports))
@@ -240,7 +241,7 @@ class Agent:
 
     async def _attach(self, content: NodeContent) -> None:
         """Find the daemons that run, so that the first look changes nothing they rely on."""
-        self._daemons.attach(bond.id for bond in content.bonds)
+        self._daemons.attach(tunnel_ids(content))
         for bond in content.bonds:
             if daemon_messages.socket_path(self._paths.root, bond.id).exists():
                 self._known.announcements.adopt(bond.id, now=clock.monotonic())
@@ -335,18 +336,3 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
         task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _machine(paths: Paths, settings: NodeSettings) -> Machine:
-    command = (sys.executable, "-m", "openbond.node.tunnel_daemon")
-    return Machine(
-        tunnel_key=str(paths.tunnel_key),
-        dhcp_hook=str(paths.dhcp_hook),
-        leases=str(paths.leases),
-        ppp_argv=(sys.executable, "-m", "openbond.node.pppoe", "--root", str(paths.root), "--leg"),
-        modem_argv=(sys.executable, "-m", "openbond.node.modems", "--root", str(paths.root)),
-        ppp_hook=str(paths.ppp_hook),
-        lines=str(paths.lines),
-        tunnel_argv=(*command, "--root", str(paths.root), "--bond"),
-        route_table=settings.route_table,
-    )

@@ -12,6 +12,7 @@ import structlog
 from openbond.node import daemon_messages as messages
 from openbond.node.daemon_messages import DaemonEvent, DaemonSettings, StatusAnswer
 from openbond.node.lines import NoAnswer, ask
+from openbond.node.plan.numbers import is_trunk
 
 log = structlog.get_logger()
 
@@ -146,8 +147,9 @@ class Daemons:
         }
 
     async def answering(self, *, within_s: float) -> int:
-        """Return how many daemons answer within that time."""
-        pings = [asyncio.create_task(link.ask(messages.Ping())) for link in self.links.values()]
+        """Return how many daemons of bonds answer within that time."""
+        bonds = [link for link in self.links.values() if not is_trunk(link.bond_id)]
+        pings = [asyncio.create_task(link.ask(messages.Ping())) for link in bonds]
         if not pings:
             return 0
         done, late = await asyncio.wait(pings, timeout=within_s)

@@ -15,6 +15,7 @@ from openbond.node.plan.desired import desired_for
 from openbond.node.plan.difference import Add, Plan, Step
 from openbond.node.plan.difference import plan as plan_steps
 from openbond.node.plan.facts import Facts
+from openbond.node.plan.trunks import tunnel_ids
 from openbond.node.plan.values import Desired, Observed, RunningProgram
 from openbond.wire.config import NodeContent
 from openbond.wire.reports import Problem
@@ -77,7 +78,7 @@ class Keeper:
         """
         async with self._turn:
             self.content = content
-            self._daemons.attach(bond.id for bond in content.bonds)
+            self._daemons.attach(tunnel_ids(content))
             return await self._apply(content)
 
     async def rebuild(self, bond_ids: Collection[int]) -> None:

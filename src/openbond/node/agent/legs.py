@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 from openbond.node import clock, daemon_messages
 from openbond.node.daemon_messages import DaemonEvent, StatusAnswer
+from openbond.node.plan.numbers import is_trunk
 from openbond.wire.reports import LegStateChanged, PathMtuMeasured, Problem
 from openbond.wire.states import ShownState
 
 from .known import Known
 from .reporting import Reporter
 from .tunnels import SILENT_STATES, TunnelStates
+
+_OF_TRUNKS = (daemon_messages.InnerMtuMoved, daemon_messages.Warned)
 
 
 class LegEvents:
@@ -37,12 +40,18 @@ class LegEvents:
 
     def on_status(self, bond_id: int, status: StatusAnswer) -> None:
         """Take a daemon's whole word, at the first contact."""
+        if is_trunk(bond_id):
+            self._on_inner_mtu(bond_id, status.inner_mtu)
+            return
         states = {leg.leg_id: leg.state for leg in status.legs}
         self._tunnels.set_legs(bond_id, states, now=clock.monotonic())
         self._on_tunnel(bond_id)
         self._on_inner_mtu(bond_id, status.inner_mtu)
 
     def on_event(self, bond_id: int, event: DaemonEvent) -> None:
+        if is_trunk(bond_id) and not isinstance(event, _OF_TRUNKS):
+            # The server knows no legs of trunks, and no leg of ours is lost with one.
+            return
         if isinstance(event, daemon_messages.LegStateMoved):
             self._on_leg_state(bond_id, event)
         elif isinstance(event, daemon_messages.InnerMtuMoved):

@@ -37,7 +37,7 @@ def add_address(kernel: Kernel, address: Address) -> None:
     with explained():
         kernel.addr(
             "add",
-            index=index_of(kernel, address.interface),
+            index=index_of(address.interface),
             address=str(address.ip.ip),
             prefixlen=address.ip.network.prefixlen,
             family=IPV4 if address.ip.version == 4 else IPV6,

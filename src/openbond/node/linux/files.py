@@ -3,8 +3,10 @@
 from openbond.node import programs, store
 from openbond.node.daemon_messages import settings_path
 from openbond.node.paths import Paths
+from openbond.node.plan.dhcp_server import DIRECTORY as DHCP_SERVER
 from openbond.node.plan.difference import Add, Delete
 from openbond.node.plan.modems import SETTINGS as MODEM_SETTINGS
+from openbond.node.plan.routing_daemon import DIRECTORY as BIRD
 from openbond.node.plan.values import ClientFile, RunningProgram, SettingsFile
 
 
@@ -25,7 +27,8 @@ def observe_settings(paths: Paths) -> frozenset[SettingsFile]:
 
 def observe_client_files(paths: Paths) -> frozenset[ClientFile]:
     found = set()
-    for path in [*paths.run.glob("ppp/*.options"), paths.run / MODEM_SETTINGS]:
+    kinds = ("ppp/*.options", f"{DHCP_SERVER}/*.conf", f"{BIRD}/*.conf", MODEM_SETTINGS)
+    for path in [path for kind in kinds for path in paths.run.glob(kind)]:
         content = store.read(path)
         if content is not None:
             found.add(ClientFile(str(path.relative_to(paths.run)), content))

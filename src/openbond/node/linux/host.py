@@ -1,7 +1,8 @@
 """A node's machine: observe it, apply steps to it, and say what was reached (behaviour 1.8)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from openbond.node.errors import NodeError
 from openbond.node.hooks.folders import has_hooks
@@ -15,6 +16,7 @@ from openbond.node.plan.values import (
     Desired,
     Device,
     EthernetMode,
+    FarEnd,
     Hook,
     Item,
     Observed,
@@ -25,6 +27,7 @@ from openbond.node.plan.values import (
     SettingsFile,
     Sysctl,
     Vlan,
+    Vxlan,
 )
 
 from .addresses import add_address, delete_address, observe_addresses
@@ -36,6 +39,7 @@ from .nft import observe_ruleset, set_ruleset
 from .routes import add_route, delete_route, observe_routes, replace_route
 from .rules import add_rule, delete_rule, observe_rules
 from .sysctls import observe_sysctls, set_sysctl
+from .vxlan import add_far_end, add_vxlan, delete_far_end, observe_far_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class LinuxHost:
         """
         with conversation() as kernel:
             links, devices = observe_links(kernel)
+            far_ends = observe_far_ends(kernel, devices)
             names = _names(kernel)
             addresses, foreign = observe_addresses(kernel, names)
             routes, rules = observe_routes(kernel, names), observe_rules(kernel)
@@ -75,6 +80,7 @@ class LinuxHost:
         return Observed(
             links=links,
             devices=devices,
+            far_ends=far_ends,
             addresses=addresses,
             foreign_addresses=foreign,
             routes=routes,
@@ -101,7 +107,7 @@ class LinuxHost:
                     self._do(kernel, step)
                 except NotNow as obstacle:
                     waiting.append(Failure(step, str(obstacle)))
-                    if isinstance(step.item, Vlan):
+                    if isinstance(step.item, Vlan | Vxlan):
                         missing.add(step.item.name)
                 except NodeError as refused:
                     failed.append(Failure(step, str(refused)))
@@ -157,27 +163,35 @@ def _names(kernel: Kernel) -> dict[int, str]:
 
 
 def _add(kernel: Kernel, item: Item) -> None:
-    if isinstance(item, Device):
-        add_device(kernel, item)
-    elif isinstance(item, Vlan):
-        add_vlan(kernel, item)
-    elif isinstance(item, Address):
-        add_address(kernel, item)
-    elif isinstance(item, Route):
-        add_route(kernel, item)
-    elif isinstance(item, Rule):
-        add_rule(kernel, item)
+    for kind, add in _ADDERS.items():
+        if isinstance(item, kind):
+            add(kernel, item)
 
 
 def _delete(kernel: Kernel, item: Item) -> None:
-    if isinstance(item, Device | Vlan):
-        delete_device(kernel, item)
-    elif isinstance(item, Address):
-        delete_address(kernel, item)
-    elif isinstance(item, Route):
-        delete_route(kernel, item)
-    elif isinstance(item, Rule):
-        delete_rule(kernel, item)
+    for kind, delete in _DELETERS.items():
+        if isinstance(item, kind):
+            delete(kernel, item)
+
+
+_ADDERS: dict[type, Callable[[Kernel, Any], None]] = {
+    Device: add_device,
+    Vlan: add_vlan,
+    Vxlan: add_vxlan,
+    FarEnd: add_far_end,
+    Address: add_address,
+    Route: add_route,
+    Rule: add_rule,
+}
+_DELETERS: dict[type, Callable[[Kernel, Any], None]] = {
+    Device: delete_device,
+    Vlan: delete_device,
+    Vxlan: delete_device,
+    FarEnd: delete_far_end,
+    Address: delete_address,
+    Route: delete_route,
+    Rule: delete_rule,
+}
 
 
 def sentences_of(failures: Iterable[Failure]) -> list[tuple[str, str]]:

@@ -3,14 +3,24 @@
 import errno
 import fcntl
 import os
+import socket
 import struct
 from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from openbond.node.errors import NotPrivileged, NoTunDevice
-from openbond.node.plan.numbers import DEVICE_ALIAS
-from openbond.node.plan.values import Device, Link, LinkMac, LinkMtu, LinkUp, Vlan
+from openbond.node.plan.numbers import DEVICE_ALIAS, SPACE_PREFIX
+from openbond.node.plan.values import (
+    Device,
+    Link,
+    LinkMac,
+    LinkMtu,
+    LinkUp,
+    OwnDevice,
+    Vlan,
+    Vxlan,
+)
 
 from .netlink import Kernel, Message, NotNow, Refused, explained
 
@@ -26,16 +36,22 @@ IFF_UP = 0x1
 IFF_LOWER_UP = 0x10000
 
 
-def observe_links(kernel: Kernel) -> tuple[dict[str, Link], frozenset[Device | Vlan]]:
+def observe_links(kernel: Kernel) -> tuple[dict[str, Link], frozenset[OwnDevice]]:
     """Return all interfaces by name, and which of them we made."""
     links: dict[str, Link] = {}
-    devices: set[Device | Vlan] = set()
+    devices: set[OwnDevice] = set()
     for message in kernel.get_links():
         link = _link(message)
         links[link.name] = link
         if message.get_attr("IFLA_IFALIAS") == DEVICE_ALIAS:
-            devices.add(Vlan(link.name) if "." in link.name else Device(link.name))
+            devices.add(_kind_of(link.name)(link.name))
     return links, frozenset(devices)
+
+
+def _kind_of(name: str) -> type[OwnDevice]:
+    if name.startswith(SPACE_PREFIX):
+        return Vxlan
+    return Vlan if "." in name else Device
 
 
 def _link(message: Message) -> Link:
@@ -48,12 +64,13 @@ def _link(message: Message) -> Link:
     )
 
 
-def index_of(kernel: Kernel, name: str) -> int:
+def index_of(name: str) -> int:
     """Return the number of an interface. Raises Refused when there is none."""
-    found = kernel.link_lookup(ifname=name)
-    if not found:
-        raise Refused(f"interface {name} does not exist")
-    return int(found[0])
+    # Asked for at nearly every step: three times as quick as by netlink.
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise Refused(f"interface {name} does not exist") from error
 
 
 def add_device(kernel: Kernel, device: Device) -> None:
@@ -75,7 +92,7 @@ def add_device(kernel: Kernel, device: Device) -> None:
     finally:
         os.close(descriptor)
     with explained():
-        kernel.link("set", index=index_of(kernel, device.name), IFLA_IFALIAS=DEVICE_ALIAS)
+        kernel.link("set", index=index_of(device.name), IFLA_IFALIAS=DEVICE_ALIAS)
 
 
 def _make_persistent(descriptor: int, name: str) -> None:
@@ -104,10 +121,10 @@ def add_vlan(kernel: Kernel, vlan: Vlan) -> None:
                 "add",
                 ifname=vlan.name,
                 kind="vlan",
-                link=index_of(kernel, vlan.interface),
+                link=index_of(vlan.interface),
                 vlan_id=vlan.tag,
             )
-            kernel.link("set", index=index_of(kernel, vlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
+            kernel.link("set", index=index_of(vlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
     except Refused as refused:
         cause = refused.__cause__
         if isinstance(cause, NetlinkError) and cause.code == errno.EOPNOTSUPP:
@@ -118,7 +135,7 @@ def add_vlan(kernel: Kernel, vlan: Vlan) -> None:
         raise
 
 
-def delete_device(kernel: Kernel, device: Device | Vlan) -> None:
+def delete_device(kernel: Kernel, device: OwnDevice) -> None:
     with explained(gone_is_fine=True):
         for index in kernel.link_lookup(ifname=device.name):
             kernel.link("del", index=index)
@@ -127,7 +144,7 @@ def delete_device(kernel: Kernel, device: Device | Vlan) -> None:
 def set_link(kernel: Kernel, item: LinkMac | LinkMtu | LinkUp) -> None:
     """Change one property of an interface. Raises Refused, NotPrivileged."""
     with explained():
-        index = index_of(kernel, item.interface)
+        index = index_of(item.interface)
         if isinstance(item, LinkMac):
             _set_mac(kernel, index, item.mac)
         elif isinstance(item, LinkMtu):

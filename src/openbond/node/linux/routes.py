@@ -49,22 +49,22 @@ def _network(message: Message) -> IpNetwork:
 def add_route(kernel: Kernel, route: Route) -> None:
     """Raises Refused, NotPrivileged."""
     with explained():
-        kernel.route("add", **_arguments(kernel, route))
+        kernel.route("add", **_arguments(route))
 
 
 def replace_route(kernel: Kernel, route: Route) -> None:
     """Put the route in the place of ours with the same key. Raises Refused, NotPrivileged."""
     with explained():
-        kernel.route("replace", **_arguments(kernel, route))
+        kernel.route("replace", **_arguments(route))
 
 
 def delete_route(kernel: Kernel, route: Route) -> None:
     with explained(gone_is_fine=True):
-        arguments = _arguments(kernel, route)
+        arguments = _arguments(route)
         kernel.route("del", **arguments)
 
 
-def _arguments(kernel: Kernel, route: Route) -> dict[str, object]:
+def _arguments(route: Route) -> dict[str, object]:
     found: dict[str, object] = {
         "dst": str(route.network),
         "family": 2 if route.network.version == 4 else 10,
@@ -79,7 +79,7 @@ def _arguments(kernel: Kernel, route: Route) -> dict[str, object]:
         found["prefsrc"] = str(route.source)
     if route.interface is None:
         return {**found, "type": "unreachable"}
-    found["oif"] = index_of(kernel, route.interface)
+    found["oif"] = index_of(route.interface)
     # A route without a gateway leads straight onto the network.
     return found if route.gateway is not None else {**found, "scope": "link"}
 

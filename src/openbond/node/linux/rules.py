@@ -31,6 +31,7 @@ def _rule(message: Message, version: int) -> Rule:
         source=ip_network(f"{source}/{message['src_len']}") if source else None,
         arriving=message.get_attr("FRA_IIFNAME"),
         leaving=message.get_attr("FRA_OIFNAME"),
+        mark=message.get_attr("FRA_FWMARK"),
         is_only_networks=suppressed not in (None, NOT_SUPPRESSED),
     )
 
@@ -62,6 +63,8 @@ def _arguments(rule: Rule) -> dict[str, object]:
         found["iifname"] = rule.arriving
     if rule.leaving is not None:
         found["oifname"] = rule.leaving
+    if rule.mark is not None:
+        found["fwmark"] = rule.mark
     if rule.is_only_networks:
         found["FRA_SUPPRESS_PREFIXLEN"] = 0
     return found

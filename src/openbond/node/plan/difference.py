@@ -86,6 +86,7 @@ def plan(*, desired: Desired, observed: Observed) -> Plan:
     steps = [
         *_added(present.only(desired.devices), observed.devices),
         *_set(present.only(desired.settings), observed),
+        *_added(present.only(desired.far_ends), observed.far_ends),
         *_added(present.only(_new_addresses(desired, observed)), frozenset()),
         *_routed(present.only(desired.routes), observed.routes),
         *_added(desired.rules, observed.rules),
@@ -100,6 +101,7 @@ def plan(*, desired: Desired, observed: Observed) -> Plan:
         *_deleted(desired.rules, observed.rules),
         *_unrouted(desired.routes, observed.routes),
         *_deleted(desired.addresses, observed.addresses),
+        *_deleted(desired.far_ends, observed.far_ends),
         *_deleted(desired.devices, observed.devices),
     ]
     return Plan(tuple(steps), (*desired.warnings, *present.warnings(), *_hook_warning(observed)))

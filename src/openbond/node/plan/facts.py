@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from openbond.node.routing_settings import NOBODY_IS_TOLD, RoutingSettings
+
 from .numbers import PROTOCOL
 
 
@@ -60,6 +62,11 @@ class Machine:
     modem_argv: tuple[str, ...] = ()  # starts the client of all modems
     ppp_hook: str = ""  # path of the script that pppd starts
     lines: str = ""  # directory where these clients put what they got
+    dnsmasq: str = ""  # path of the program, "" while it is not installed
+    bird: str = ""  # as dnsmasq
+    routing: RoutingSettings = NOBODY_IS_TOLD
+    client_files: str = ""  # directory of ClientFiles
+    client_leases: str = ""  # file where dnsmasq keeps what it lent to customers
     route_table: int = 254
     protocol: int = PROTOCOL
 

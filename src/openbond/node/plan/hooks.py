@@ -16,7 +16,7 @@ from openbond.wire.states import LinkMode, NodeKind
 
 from .facts import Facts
 from .lines import leg_interface
-from .numbers import device_of
+from .numbers import device_of, space_table
 from .values import Hook, HookKind
 from .wishes import Wishes
 
@@ -38,27 +38,35 @@ VARIABLES = {kind: names.split() for kind, names in _NAMES.items()}
 
 def wish_hooks(wishes: Wishes, content: NodeContent, facts: Facts) -> None:
     """Wish for the hooks of everything a node serves. Legs in mode `offline` have none."""
+    for wan in content.private_wans:
+        variables: dict[str, object] = {
+            "NODE_ID": wan.node_id,
+            "SPACE_ID": wan.space_id,
+            "SPACE_KEY": wan.space_key,
+            "SPACE_TABLE": space_table(wan.space_id),
+        }
+        _wish(wishes, HookKind.PRIVATE_WAN, wan.space_id, 0, variables)
     for bond in content.bonds:
-        _wish(wishes, HookKind.TUN, bond.id, bond, _tun(content.kind, bond))
+        _wish(wishes, HookKind.TUN, bond.id, bond.id, _tun(content.kind, bond))
         for leg in bond.legs:
             if leg.link_mode is not LinkMode.OFFLINE and _is_found(leg, facts):
-                _wish(wishes, HookKind.LEG, leg.id, bond, _leg(bond, leg, facts))
+                _wish(wishes, HookKind.LEG, leg.id, bond.id, _leg(bond, leg, facts))
         for connected in bond.connected_ips:
             variables = _connected_ip(bond, connected)
-            _wish(wishes, HookKind.CONNECTED_IP, connected.id, bond, variables)
+            _wish(wishes, HookKind.CONNECTED_IP, connected.id, bond.id, variables)
         for translated in bond.cpe_nat_ips:
             variables = _cpe_nat_ip(bond, translated)
-            _wish(wishes, HookKind.CPE_NAT_IP, translated.id, bond, variables)
+            _wish(wishes, HookKind.CPE_NAT_IP, translated.id, bond.id, variables)
         for route in bond.routes:
-            _wish(wishes, HookKind.ROUTE, route.id, bond, _route(bond, route))
-        _wish(wishes, HookKind.BOND, bond.id, bond, _bond(content.kind, bond))
+            _wish(wishes, HookKind.ROUTE, route.id, bond.id, _route(bond, route))
+        _wish(wishes, HookKind.BOND, bond.id, bond.id, _bond(content.kind, bond))
 
 
 def _wish(
-    wishes: Wishes, kind: HookKind, ident: int, bond: BondConfig, found: dict[str, object]
+    wishes: Wishes, kind: HookKind, ident: int, bond_id: int, found: dict[str, object]
 ) -> None:
     environment = tuple((name, _text(found[name])) for name in VARIABLES[kind] if name in found)
-    wishes.hook(Hook(kind, ident, bond.id, environment), f"{kind} {ident}")
+    wishes.hook(Hook(kind, ident, bond_id, environment), f"{kind} {ident}")
 
 
 def _text(value: object) -> str:

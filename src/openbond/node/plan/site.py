@@ -4,6 +4,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from openbond.wire.config import BondConfig
 
+from .dhcp_server import wish_dhcp_server
 from .facts import Facts
 from .legs import ALL_IPV4, LINK_SYSCTLS, beside, fallback, wish_leg, wish_vlan
 from .numbers import (
@@ -44,6 +45,7 @@ def wish_site(wishes: Wishes, bond: BondConfig, facts: Facts) -> None:
     for route in bond.routes:
         _wish_route(wishes, bond, route.id, route.network, route.gateway)
     _wish_way_out(wishes, bond)
+    wish_dhcp_server(wishes, bond, facts)
 
 
 # ----------------------------------------------------------------------------------- the customer

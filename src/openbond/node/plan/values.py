@@ -13,7 +13,7 @@ from ipaddress import (
 )
 from typing import TypeAlias
 
-from .numbers import PROTOCOL
+from .numbers import PROTOCOL, SPACE_PREFIX
 
 IpAddress: TypeAlias = IPv4Address | IPv6Address
 IpInterface: TypeAlias = IPv4Interface | IPv6Interface
@@ -46,6 +46,31 @@ class Vlan:
 
     def __str__(self) -> str:
         return f"VLAN {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vxlan:
+    """The VXLAN of a space's private WAN; its name holds the space's id, which is the VNI."""
+
+    name: str
+
+    @property
+    def vni(self) -> int:
+        return int(self.name.removeprefix(SPACE_PREFIX))
+
+    def __str__(self) -> str:
+        return f"VXLAN {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FarEnd:
+    """Another aggregator of a VXLAN: frames for stations not known yet go there, too."""
+
+    interface: str
+    ip: IpAddress
+
+    def __str__(self) -> str:
+        return f"far end {self.ip} dev {self.interface}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +161,7 @@ class Rule:
     source: IpNetwork | None = None
     arriving: str | None = None
     leaving: str | None = None
+    mark: int | None = None
     # Ignore the default route of the table: look only for networks it names.
     is_only_networks: bool = False
 
@@ -144,6 +170,7 @@ class Rule:
         words += [f"from {self.source}"] if self.source else []
         words += [f"iif {self.arriving}"] if self.arriving else []
         words += [f"oif {self.leaving}"] if self.leaving else []
+        words += [f"fwmark {self.mark:#x}"] if self.mark is not None else []
         words += [f"lookup {self.table}"] if self.table is not None else ["unreachable"]
         words += ["suppress_prefixlength 0"] if self.is_only_networks else []
         words += ["inet6"] if self.family == 6 else []
@@ -238,8 +265,9 @@ class Hook:
 
 
 # Things that are there or not, and settings of which only the value changes.
+OwnDevice: TypeAlias = Device | Vlan | Vxlan
 Thing: TypeAlias = (
-    Device | Vlan | Address | Route | Rule | SettingsFile | ClientFile | RunningProgram | Hook
+    OwnDevice | FarEnd | Address | Route | Rule | SettingsFile | ClientFile | RunningProgram | Hook
 )
 Setting: TypeAlias = LinkMac | LinkMtu | LinkUp | EthernetMode | Sysctl | Ruleset
 Item: TypeAlias = Thing | Setting
@@ -249,7 +277,8 @@ Item: TypeAlias = Thing | Setting
 class Desired:
     """What a config wants. Each mapping: item → whose trouble it is when it fails ("leg 21")."""
 
-    devices: Mapping[Device | Vlan, str] = field(default_factory=dict)
+    devices: Mapping[OwnDevice, str] = field(default_factory=dict)
+    far_ends: Mapping[FarEnd, str] = field(default_factory=dict)
     settings: Mapping[Setting, str] = field(default_factory=dict)
     addresses: Mapping[Address, str] = field(default_factory=dict)
     routes: Mapping[Route, str] = field(default_factory=dict)
@@ -277,7 +306,8 @@ class Observed:
     """What the kernel and the supervisor have. All but links and foreign addresses: ours only."""
 
     links: Mapping[str, Link] = field(default_factory=dict)
-    devices: frozenset[Device | Vlan] = frozenset()
+    devices: frozenset[OwnDevice] = frozenset()
+    far_ends: frozenset[FarEnd] = frozenset()
     addresses: frozenset[Address] = frozenset()
     foreign_addresses: frozenset[tuple[str, IpInterface]] = frozenset()
     routes: frozenset[Route] = frozenset()

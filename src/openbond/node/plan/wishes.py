@@ -4,14 +4,14 @@ from .values import (
     Address,
     ClientFile,
     Desired,
-    Device,
+    FarEnd,
     Hook,
+    OwnDevice,
     Route,
     Rule,
     RunningProgram,
     Setting,
     SettingsFile,
-    Vlan,
 )
 
 
@@ -19,7 +19,8 @@ class Wishes:
     """The first object that wants an item is the one blamed when it fails."""
 
     def __init__(self) -> None:
-        self.devices: dict[Device | Vlan, str] = {}
+        self.devices: dict[OwnDevice, str] = {}
+        self.far_ends: dict[FarEnd, str] = {}
         self.settings: dict[Setting, str] = {}
         self.addresses: dict[Address, str] = {}
         self.routes: dict[Route, str] = {}
@@ -30,8 +31,11 @@ class Wishes:
         self.hooks: dict[Hook, str] = {}
         self.warnings: list[tuple[str, str]] = []
 
-    def device(self, item: Device | Vlan, about: str) -> None:
+    def device(self, item: OwnDevice, about: str) -> None:
         self.devices.setdefault(item, about)
+
+    def far_end(self, item: FarEnd, about: str) -> None:
+        self.far_ends.setdefault(item, about)
 
     def setting(self, item: Setting, about: str) -> None:
         self.settings.setdefault(item, about)
@@ -63,6 +67,7 @@ class Wishes:
     def desired(self) -> Desired:
         return Desired(
             devices=self.devices,
+            far_ends=self.far_ends,
             settings=self.settings,
             addresses=self.addresses,
             routes=self.routes,

@@ -74,7 +74,10 @@ def read_private_key(path: Path) -> bytes:
     except OSError as refused:
         raise NotPrivileged(f"The tunnel key {path} may not be read: run as root.") from refused
     try:
-        return _key_in(content)
+        raw = _key_in(content)
+        # Used once while we may still read everything: the library loads parts of itself late.
+        X25519PrivateKey.from_private_bytes(raw)
+        return raw
     except ValueError as damage:
         raise NodeError(f"{path} holds no X25519 key ({damage}): enrol this node anew.") from damage
 

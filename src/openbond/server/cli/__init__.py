@@ -3,9 +3,11 @@
 import typer
 
 from .accounts import create_admin, delete_second_factors, set_password, tokens
+from .allocations import merge_allocations
 from .audit import show_audit
 from .backups import backup, restore
 from .certificates import certificates
+from .dhcp_servers import dhcp_servers
 from .mail import send_test_mail
 from .maintenance import maintenance
 from .qos_profiles import qos_profiles
@@ -23,7 +25,9 @@ app.command()(backup)
 app.command()(restore)
 app.command("audit")(show_audit)
 app.command("test-mail")(send_test_mail)
+app.command("merge-allocations")(merge_allocations)
 app.add_typer(tokens, name="token")
 app.add_typer(qos_profiles, name="qos-profile")
+app.add_typer(dhcp_servers, name="dhcp-server")
 app.add_typer(certificates, name="certificate")
 app.add_typer(maintenance, name="maintenance")

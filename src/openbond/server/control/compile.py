@@ -25,8 +25,15 @@ from openbond.wire.config import (
 )
 from openbond.wire.states import Cipher, Distribution, LegType, LinkMode, NodeKind, Security
 
+from .private_wans import NO_WANS, WanRows, compile_private_wan, compile_trunk
 from .qos import compile_profile
-from .routed import cpe_nat_network, is_loaded, networks_of, sources_of
+from .routed import (
+    cpe_nat_network,
+    is_loaded,
+    networks_of,
+    private_networks_of,
+    sources_of,
+)
 
 MS = 1000
 DECOMMISSION_INTERVAL_MS = 3_600_000
@@ -53,6 +60,7 @@ class NodeRows:
     hostname: str
     bonds: list[BondRows]
     qos_profiles: list[QosProfile] = field(default_factory=list)  # of the bonds, by id
+    private_wans: WanRows = NO_WANS
 
 
 def compile_node(rows: NodeRows) -> NodeContent:
@@ -70,6 +78,10 @@ def compile_node(rows: NodeRows) -> NodeContent:
         qos_profiles=[compile_profile(profile) for profile in rows.qos_profiles],
         cpu_governor=node.cpu_governor,
         tcp_congestion_control_algorithm=node.tcp_congestion_control_algorithm,
+        private_wans=[
+            compile_private_wan(space, node_id=node.pk) for space in rows.private_wans.spaces
+        ],
+        trunks=[compile_trunk(trunk, node_id=node.pk) for trunk in rows.private_wans.trunks],
     )
 
 
@@ -105,6 +117,11 @@ def _for_aggregator(rows: BondRows) -> BondConfig:
             rows.connected_ips, rows.routes, rows.cpe_nat_ips, private_wan=rows.private_wan
         ),
         sources=sources_of(rows.connected_ips, rows.routes, rows.cpe_nat_ips),
+        private_sources=(
+            private_networks_of(rows.connected_ips, rows.routes, is_source=True)
+            if rows.private_wan
+            else []
+        ),
     )
 
 
@@ -120,6 +137,7 @@ def _bond(
     cpe_nat_ips: Iterable[CpeNatIpConfig] = (),
     networks: Iterable[str] = (),
     sources: Iterable[str] = (),
+    private_sources: Iterable[str] = (),
 ) -> BondConfig:
     bond = rows.bond
     return BondConfig(
@@ -155,6 +173,8 @@ def _bond(
         cpe_nat_ips=list(cpe_nat_ips),
         networks=list(networks),
         sources=list(sources),
+        private_wan=bond.space_id if rows.private_wan else None,
+        private_sources=list(private_sources),
         restart_count=bond.restart_count,
     )
 
@@ -237,6 +257,7 @@ def _connected_ip(row: ConnectedIP) -> ConnectedIpConfig:
         ip=row.ip,
         prefix=row.prefix,
         agg_routing=row.agg_routing,
+        dhcp_lease_s=row.dhcp_lease,
     )
 
 

@@ -17,10 +17,32 @@ def networks_of(
     *,
     private_wan: bool,
 ) -> list[str]:
-    """Return the networks that the aggregator routes into the tunnel, in order of address."""
+    """Return the networks that core and tunnel reach each other by, in order of address.
+
+    What takes part in a private WAN is not among them: no packet of the core enters it (§5.8).
+    """
     objects = _in_force(list(connected_ips), routes)
-    routed = [row.network for row in objects if _is_routed(row, private_wan=private_wan)]
+    routed = [
+        row.network
+        for row in objects
+        if _is_routed(row) and not (private_wan and row.include_private_wan)
+    ]
     return _in_order([*routed, *_hosts(cpe_nat_ips)])
+
+
+def private_networks_of(
+    connected_ips: Iterable[ConnectedIP], routes: Iterable[Route], *, is_source: bool = False
+) -> list[str]:
+    """Return the networks of a bond that take part in its space's private WAN.
+
+    `is_source`: also those that nobody is to reach by the aggregator; they may still send.
+    """
+    objects = _in_force(list(connected_ips), routes)
+    return _in_order(
+        row.network
+        for row in objects
+        if row.include_private_wan and (is_source or row.agg_routing != AggRouting.NEVER)
+    )
 
 
 def sources_of(
@@ -52,12 +74,10 @@ def cpe_nat_network(row: CpeNatIP, connected_ips: Iterable[ConnectedIP]) -> str 
     return str(max(holding, key=lambda network: network.prefixlen)) if holding else None
 
 
-def _is_routed(row: ConnectedIP | Route, *, private_wan: bool) -> bool:
-    if row.agg_routing == AggRouting.NEVER:
-        return False
-    included = private_wan and row.include_private_wan
-    always = row.agg_routing == AggRouting.ALWAYS
-    return always or included or not is_private(ip_network(row.network))
+def _is_routed(row: ConnectedIP | Route) -> bool:
+    if row.agg_routing == AggRouting.AUTO:
+        return not is_private(ip_network(row.network))
+    return row.agg_routing == AggRouting.ALWAYS
 
 
 def _in_force(

@@ -11,7 +11,9 @@ from openbond.server.qos.models import QosProfile
 from openbond.wire.states import NodeKind
 
 from .compile import BondRows, NodeRows
-from .models import Enrolment
+from .private_wans import NO_WANS, WanRows
+from .tunnel_keys import tunnel_keys
+from .wan_rows import private_wans_of, trunk_peers_of
 
 
 def rows_of(nodes: Sequence[Node]) -> dict[int, NodeRows]:
@@ -24,9 +26,15 @@ def rows_of(nodes: Sequence[Node]) -> dict[int, NodeRows]:
         for end in (bond.bonder_id, bond.current_aggregator_id):
             if end in by_node:
                 by_node[end].append(bond)
-    keys = _tunnel_keys(_peer_id(bond, node) for node in nodes for bond in by_node[node.pk])
+    keys = tunnel_keys(_peer_id(bond, node) for node in nodes for bond in by_node[node.pk])
     profiles = _qos_profiles(bonds)
-    return {node.pk: _node_rows(node, by_node[node.pk], keys, profiles) for node in nodes}
+    wans = private_wans_of(
+        {node.pk: by_node[node.pk] for node in nodes if node.kind == NodeKind.AGGREGATOR}
+    )
+    return {
+        node.pk: _node_rows(node, by_node[node.pk], keys, profiles, wans.get(node.pk, NO_WANS))
+        for node in nodes
+    }
 
 
 def _node_rows(
@@ -34,6 +42,7 @@ def _node_rows(
     bonds: Sequence[Bond],
     keys: Mapping[int, bytes],
     profiles: Iterable[QosProfile],
+    wans: WanRows,
 ) -> NodeRows:
     used = {bond.qos_profile_id for bond in bonds}
     return NodeRows(
@@ -41,6 +50,7 @@ def _node_rows(
         hostname=hostname(space_name=node.space.name, node_name=node.name),
         bonds=[_bond_rows(bond, keys.get(_peer_id(bond, node), b"")) for bond in bonds],
         qos_profiles=[profile for profile in profiles if profile.pk in used],
+        private_wans=wans,
     )
 
 
@@ -51,9 +61,10 @@ def bonds_carried_by(node: Node) -> QuerySet[Bond]:
 
 
 def peers_of(node: Node) -> list[int]:
-    """Return the ids of the nodes at the other end of the bonds a node carries."""
+    """Return the ids of the nodes at the other end of the bonds, and trunks, of a node."""
     column = "current_aggregator_id" if node.kind == NodeKind.BONDER else "bonder_id"
-    return list(bonds_carried_by(node).values_list(column, flat=True))
+    peers = list(bonds_carried_by(node).values_list(column, flat=True))
+    return peers if node.kind == NodeKind.BONDER else [*peers, *trunk_peers_of(node)]
 
 
 def _complete(bonds: QuerySet[Bond]) -> QuerySet[Bond]:
@@ -94,8 +105,3 @@ def _qos_profiles(bonds: Iterable[Bond]) -> list[QosProfile]:
 def _peer_id(bond: Bond, node: Node) -> int:
     ids: tuple[int, int] = (bond.bonder_id, bond.current_aggregator_id)
     return ids[node.kind == NodeKind.BONDER]
-
-
-def _tunnel_keys(node_ids: Iterable[int]) -> dict[int, bytes]:
-    current = Enrolment.objects.filter(node_id__in=set(node_ids), ended__isnull=True)
-    return {row.node_id: bytes(row.tunnel_key) for row in current.only("node_id", "tunnel_key")}

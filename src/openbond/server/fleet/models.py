@@ -154,6 +154,32 @@ class Bonder(Node):
     """The near end of one bond: a node at the customer's site. Made and deleted with its bond."""
 
 
+class Trunk(models.Model):
+    """The tunnel between two aggregators that carries what private WANs of both send (§5.8).
+
+    The second one dials, the first one listens on `port`. Made when a space needs it, and kept: its
+    number is part of its addresses.
+    """
+
+    first = models.ForeignKey(Aggregator, models.CASCADE, related_name="trunks_listening")
+    second = models.ForeignKey(Aggregator, models.CASCADE, related_name="trunks_dialling")
+    port = models.IntegerField()
+    sealed_secret = models.TextField(editable=False)
+
+    secret = Secret("sealed_secret")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["first", "second"], name="trunk_once_a_pair"),
+            models.UniqueConstraint(fields=["first", "port"], name="trunk_port_unique"),
+            models.CheckConstraint(condition=Q(first__lt=F("second")), name="trunk_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"trunk of aggregators {self.first_id} and {self.second_id}"
+
+
 class AggregatorCheck(models.Model):
     """What the failover checks found: counters since the monitor began (api-v3 08-system 5)."""
 

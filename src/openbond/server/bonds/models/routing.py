@@ -35,6 +35,8 @@ class ConnectedIP(Dated):
     include_private_wan = models.BooleanField(default=True)
     agg_routing = models.CharField(max_length=8, choices=AggRouting, default=AggRouting.AUTO)
     note = models.CharField(max_length=4000, default="", blank=True)
+    # Seconds of a lease of the DHCP server with DNS on it; 0: there is none (behaviour 5.9).
+    dhcp_lease = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["id"]

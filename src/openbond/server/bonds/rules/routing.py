@@ -16,6 +16,8 @@ from openbond.server.system.addresses import (
 
 from .legs import NETWORK_ADDRESS, is_edge
 
+# Of a DHCP server, in seconds: dnsmasq takes no shorter ones; a week.
+LEASE_LEAST, LEASE_MOST = 120, 604_800
 REFUSED = "{network} holds addresses that cannot be used."
 NOT_PUBLIC = "Must be a public address."
 NOT_PRIVATE = "Must be a private address."
@@ -53,6 +55,17 @@ class Edges(NamedTuple):
 
 def connected(*, interface: str, ip: str, prefix: int) -> Connected:
     return Connected(interface=interface, ip=ip_address(ip), network=network_of(ip, prefix))
+
+
+def fault_of_dhcp(ip: str, prefix: int, lease: int) -> str:
+    """Return why a connected IP cannot have a DHCP server with leases of `lease` seconds."""
+    if not lease:
+        return ""
+    if not LEASE_LEAST <= lease <= LEASE_MOST:
+        return f"A lease is 0, for no DHCP server, or {LEASE_LEAST} to {LEASE_MOST} seconds."
+    if ":" in ip or prefix > 30:
+        return "A DHCP server needs an IPv4 network of four addresses or more."
+    return ""
 
 
 def fault_of_connected_ip(*, ip: str, prefix: int) -> str:

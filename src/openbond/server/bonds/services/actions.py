@@ -17,6 +17,7 @@ from openbond.server.system.services import record
 from openbond.wire.states import LegType, LinkMode
 
 from .ports import settle_ports
+from .private_wans import tell_of_moves
 from .rows import lock_bond, refuse_while_tuning
 
 
@@ -99,6 +100,7 @@ def move_bond(*, by: Actor, bond: Bond, to: Aggregator, reason: str) -> Bond:
         settle_ports(bond=row)
         move = Move(bond_id=row.pk, bonder_id=row.bonder_id, old=was_on, new=to.pk)
         request_moves([move], reason=reason, is_planned=True)
+        tell_of_moves([row.space_id], [move], reason=reason)
         record(by=by, action="move", row=row, change=change, now=now, space_id=row.space_id)
     return row
 

@@ -24,6 +24,8 @@ from openbond.server.spaces.selectors import sharing_of
 from openbond.server.system.actors import Actor
 from openbond.server.system.locks import Lock, locked, take
 
+from .private_wans import tell_private_wans
+
 ADDRESSES = frozenset({"ip", "ipv6"})
 STILL_NAMED = "A bond names the aggregator, and could not use it there."
 
@@ -40,7 +42,11 @@ def update_aggregator(
     if change.touches(ADDRESSES):
         users = Bond.objects.filter(current_aggregator=row)
         bonders = users.values_list("bonder_id", flat=True)
-        request_config_update([row.pk, *bonders], reason=f"address of {row.name} changed"[:200])
+        reason = f"address of {row.name} changed"[:200]
+        told = [row.pk, *bonders]
+        request_config_update(told, reason=reason)
+        spaces = users.values_list("space_id", flat=True)
+        tell_private_wans(spaces, reason=reason, told=told)
     return row
 
 

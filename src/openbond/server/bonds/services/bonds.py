@@ -40,6 +40,7 @@ from openbond.wire.states import NodeKind
 from .addressing import check_enabled_uses
 from .moves import prepare_move
 from .ports import settle_ports
+from .private_wans import tell_of_moves, tell_private_wans
 from .rows import lock_bond, refuse_while_tuning
 from .tunnels import insert_with_tunnel
 from .usable import faults_of_relations
@@ -132,6 +133,7 @@ def create_bond(
     BondReport.objects.create(bond=bond)
     ends = [bond.bonder_id, bond.current_aggregator_id]
     request_config_update(ends, reason="bond created", bond_id=bond.pk)
+    tell_private_wans([space.pk], reason="bond created", told=ends, bond_id=bond.pk)
     shown = Change(after={"name": bond.name} | shown_values(bond, sent))
     record(by=by, action="create", row=bond, change=shown, now=now, space_id=space.pk)
     return bond
@@ -147,7 +149,7 @@ def update_bond(*, by: Actor, bond: Bond, **changes: Unpack[BondChanges]) -> Bon
     if READDRESSING.intersection(changes):
         take(Lock.ADDRESSES)
     row = lock_bond(bond.pk)
-    was_on = row.current_aggregator_id
+    was_on, spaces = row.current_aggregator_id, {row.space_id}
     sent, renamed = dict[str, Any](changes), changes.get("name")
     sent.pop("name", None)
     after = _after(row, sent)
@@ -159,8 +161,9 @@ def update_bond(*, by: Actor, bond: Bond, **changes: Unpack[BondChanges]) -> Bon
     check_enabled_uses(before=row, after=after)
     change = _write_bonder(row, name=renamed, space=after.space, now=now)
     change += change_row(row, sent | {"current_aggregator": after.current_aggregator}, now=now)
+    spaces.add(row.space_id)
     if change:
-        _settle(row, change, was_on=was_on, now=now)
+        _settle(row, change, spaces=spaces, was_on=was_on, now=now)
         record(by=by, action="update", row=row, change=change, now=now, space_id=row.space_id)
     return row
 
@@ -178,6 +181,8 @@ def delete_bond(*, by: Actor, bond: Bond) -> None:
     request_config_update([row.current_aggregator_id], reason=reason, bond_id=row.pk)
     forget_bond(bond_id=row.pk)
     row.delete()
+    told = [row.current_aggregator_id]
+    tell_private_wans([row.space_id], reason=reason, told=told)
     bury(node=bonder, now=now)
 
 
@@ -235,7 +240,7 @@ def _write_bonder(bond: Bond, *, name: str | None, space: Space, now: datetime) 
     return change
 
 
-def _settle(row: Bond, change: Change, *, was_on: int, now: datetime) -> None:
+def _settle(row: Bond, change: Change, *, spaces: set[int], was_on: int, now: datetime) -> None:
     """Do what follows from a change: time, ports, and the nodes that must learn it."""
     if row.modified != now:
         Bond.objects.filter(pk=row.pk).update(modified=now)
@@ -251,6 +256,9 @@ def _settle(row: Bond, change: Change, *, was_on: int, now: datetime) -> None:
             bond_id=row.pk, bonder_id=row.bonder_id, old=was_on, new=row.current_aggregator_id
         )
         request_moves([move], reason=reason, is_planned=True)
+        tell_of_moves(spaces, [move], reason=reason)
         return
     nodes = [row.bonder_id] if told == ["name"] else [row.bonder_id, was_on]
     request_config_update(nodes, reason=reason, bond_id=row.pk)
+    if change.touches({"space"}):
+        tell_private_wans(spaces, reason=reason, told=nodes)

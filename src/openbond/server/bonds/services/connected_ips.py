@@ -14,6 +14,7 @@ from openbond.server.bonds.rules.routing import (
     Connected,
     connected,
     fault_of_connected_ip,
+    fault_of_dhcp,
     overlaps_other_interface,
     serving_network,
 )
@@ -28,6 +29,7 @@ from .rows import lock_bond
 LEG_SIDE = "A leg of the bond uses the interface."
 CUT_OFF = "The gateway of a route or the destination of a CPE NAT IP lies in its network."
 WHERE = frozenset({"interface", "ip", "prefix", "enabled"})
+SERVED = frozenset({"ip", "prefix", "dhcp_lease"})
 
 
 class ConnectedIPOptions(TypedDict, total=False):
@@ -35,6 +37,7 @@ class ConnectedIPOptions(TypedDict, total=False):
     include_private_wan: bool
     agg_routing: str
     note: str
+    dhcp_lease: int
 
 
 class ConnectedIPChanges(ConnectedIPOptions, total=False):
@@ -69,7 +72,7 @@ def create_connected_ip(
         modified=now,
         **options,
     )
-    _check(row, owner, changed=WHERE)
+    _check(row, owner, changed=WHERE | SERVED)
     insert_object(by=by, row=row, bond=owner, now=now)
     return row
 
@@ -87,7 +90,8 @@ def update_connected_ip(
     for name, value in changes.items():
         setattr(after, name, value)
     after.network = str(network_of(after.ip, after.prefix))
-    _check(after, owner, changed={n for n in WHERE if getattr(row, n) != getattr(after, n)})
+    names = WHERE | SERVED
+    _check(after, owner, changed={n for n in names if getattr(row, n) != getattr(after, n)})
     if after.network != row.network:
         _refuse_cutting_off(row, owner, stays=[_as_connected(after)])
     values = {**changes, "network": after.network}
@@ -114,6 +118,8 @@ def _check(row: ConnectedIP, bond: Bond, *, changed: Set[str]) -> None:
         fault := fault_of_connected_ip(ip=row.ip, prefix=row.prefix)
     ):
         faults["ip"] = [fault]
+    if changed & SERVED and (fault := fault_of_dhcp(row.ip, row.prefix, row.dhcp_lease)):
+        faults["dhcp_lease"] = [fault]
     if row.enabled and changed and _overlaps(row, bond):
         faults["enabled"] = [OVERLAPS_INTERFACE]
     if faults:

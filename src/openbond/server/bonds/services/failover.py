@@ -30,6 +30,7 @@ from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import entry_of
 
 from .failover_words import Check, failure_alert, held_alert, recovery_alert
+from .private_wans import tell_of_moves
 
 AT_ONCE = 500  # rows named in one statement
 STILL_UP = "A bonder of the failed aggregator still reports its tunnel up."
@@ -115,6 +116,7 @@ def _make(bonds: Sequence[Bond], moves: Sequence[Move], now: datetime) -> None:
             ids = [move.bond_id for move in part if move.new == target]
             Bond.objects.filter(pk__in=ids).update(current_aggregator_id=target)
     request_moves(moves, reason="aggregator failover", is_planned=False)
+    tell_of_moves({bond.space_id for bond in bonds}, moves, reason="aggregator failover")
     entries = [_entry(bond, move, names, now) for bond, move in zip(bonds, moves, strict=True)]
     AuditEntry.objects.bulk_create(entries)
     for (old, new), count in Counter((move.old, move.new) for move in moves).items():

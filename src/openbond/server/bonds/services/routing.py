@@ -19,6 +19,7 @@ from openbond.server.system.constraints import refusing
 from openbond.server.system.services import record
 
 from .addressing import RoutingObject, check_use, store_use, use_of
+from .private_wans import tell_private_wans
 
 UNIQUE = {
     "connected_ip_enabled_once_on_bond": ("enabled", SAME_IP),
@@ -31,7 +32,7 @@ WORDS: dict[type[RoutingObject], str] = {
     Route: "route",
 }
 SHOWN: dict[type[RoutingObject], tuple[str, ...]] = {
-    ConnectedIP: ("bond", "interface", "ip", "prefix", "enabled", "agg_routing"),
+    ConnectedIP: ("bond", "interface", "ip", "prefix", "enabled", "agg_routing", "dhcp_lease"),
     CpeNatIP: ("bond", "ip", "dest_nat_ip", "enabled"),
     Route: ("bond", "network", "gateway", "interface", "enabled", "agg_routing"),
 }
@@ -93,3 +94,4 @@ def _tell(bond: Bond, row: RoutingObject, what: str) -> None:
     ends = [bond.bonder_id, bond.current_aggregator_id]
     reason = f"{WORDS[type(row)]} {row.pk} {what}"
     request_config_update(ends, reason=reason, bond_id=bond.pk)
+    tell_private_wans([bond.space_id], reason=reason, told=ends, bond_id=bond.pk)

@@ -13,6 +13,8 @@ from openbond.server.spaces.models import Space, SpaceClosure
 from openbond.server.spaces.services import SpaceChanges, write_space
 from openbond.server.system.actors import Actor
 
+from .private_wans import tell_private_wans
+
 IN_USE = "In use."
 
 
@@ -33,7 +35,9 @@ def update_space(*, by: Actor, space: Space, **changes: Unpack[SpaceChanges]) ->
     if change.touches({"private_wan_enabled"}):
         ends = Bond.objects.filter(space=space).values_list("bonder_id", "current_aggregator_id")
         nodes_of_bonds = {node_id for pair in ends for node_id in pair}
-        request_config_update(nodes_of_bonds, reason="private WAN of the space changed")
+        reason = "private WAN of the space changed"
+        request_config_update(nodes_of_bonds, reason=reason)
+        tell_private_wans([space.pk], reason=reason, told=nodes_of_bonds)
     return space
 
 

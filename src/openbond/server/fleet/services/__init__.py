@@ -19,6 +19,7 @@ from .checks import (
 from .config_updates import Move, request_config_update, request_moves
 from .nodes import NodeChanges, NodeOptions, bury, insert_node, node_defaults, write_node
 from .routing_groups import create_routing_group, delete_routing_group, update_routing_group
+from .trunks import join_aggregators
 
 __all__ = [
     "AggregatorChanges",
@@ -36,6 +37,7 @@ __all__ = [
     "hold_lease",
     "holds_lease",
     "insert_node",
+    "join_aggregators",
     "node_defaults",
     "note_held",
     "note_hosts",

@@ -10,6 +10,7 @@ from .allocations import (
     update_allocation,
 )
 from .assignments import assign_routing_group, unassign_routing_group
+from .merging import merge_allocations
 from .uses import check_allocation, check_conflict, forget_bond, forget_use, note_use
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "delete_allocation",
     "forget_bond",
     "forget_use",
+    "merge_allocations",
     "note_use",
     "unassign_routing_group",
     "update_allocation",
