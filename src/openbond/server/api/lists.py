@@ -52,6 +52,8 @@ class Filter:
     # A word in a text column may be "null" itself; everywhere else `null` asks for no value.
     is_text: bool = False
     form: Form = field(default_factory=lambda: WORDS)
+    # Of a relation: where the objects live that it names.
+    path: str = ""
 
     def condition(self, text: str) -> Q:
         if text == "null" and not self.is_text:
@@ -241,7 +243,8 @@ def relation(lookup: str, path: str, *, key: str | None = None) -> Filter:
             raise BadValue(NOT_AN_OBJECT)
         return named if isinstance(named, int) else Q(**{f"{lookup}__{key}__iexact": named})
 
-    return Filter(lookup, read, form=form_of_relation(path, keyed=key is not None))
+    form = form_of_relation(path, keyed=key is not None)
+    return Filter(lookup, read, form=form, path=path)
 
 
 def form_of_relation(path: str, *, keyed: bool) -> Form:

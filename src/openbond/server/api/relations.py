@@ -39,6 +39,7 @@ class Relation(serializers.Field[M, object, object, object], Generic[M]):
     ):
         options.setdefault("required", False)
         super().__init__(**options)  # type: ignore[arg-type]
+        self.path = path
         self.address = Address(path, keyed=keyed is not None)
         self.rows = rows
         self.keyed = keyed

@@ -27,7 +27,8 @@ def filter_by_space(lookup: str = SPACE) -> lists.Filter:
             return named
         return Q(**{f"{lookup}__in": spaces_called(named).order_by().values("pk")})
 
-    return lists.Filter(lookup, read, form=lists.form_of_relation("spaces", keyed=True))
+    form = lists.form_of_relation("spaces", keyed=True)
+    return lists.Filter(lookup, read, form=form, path="spaces")
 
 
 def by_space() -> lists.Order:

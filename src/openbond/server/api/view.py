@@ -81,7 +81,7 @@ class Door(ViewSetMixin, APIView):
         if request.method not in READING:
             _check_way(request, self.viewer)
         if request.method != "OPTIONS":
-            self._check_permission(self.action)
+            self.check_permission(self.action)
 
     @cached_property
     def now(self) -> datetime:
@@ -134,6 +134,10 @@ class Door(ViewSetMixin, APIView):
         """Return the body of the request: an object, or the fields of a form."""
         return self._sent
 
+    def take(self, sent: Mapping[str, JsonValue]) -> None:
+        """Answer as if `sent` had come as the body."""
+        vars(self)["_sent"] = sent
+
     @cached_property
     def _sent(self) -> Mapping[str, JsonValue] | QueryDict:
         request = self.request
@@ -161,7 +165,8 @@ class Door(ViewSetMixin, APIView):
         """Answer an action that was queued; it is not done yet."""
         return Response({"status": "queued", "detail": detail, **more}, status=202)
 
-    def _check_permission(self, handler: str | None) -> None:
+    def check_permission(self, handler: str | None) -> None:
+        """Raises Forbidden, or RootSpaceOnly, if the caller may not use a handler."""
         if handler is None or self.may_call(handler):
             return
         code = self.codes.get(handler)

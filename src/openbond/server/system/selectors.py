@@ -1,11 +1,17 @@
 """Reads of the installation's own rows."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
+from django_tasks_db.compat import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 
 from .models import AuditEntry, Settings
 from .prepared import Prepared
+
+STATUSES_OF_TASKS: list[str] = [status.value for status in TaskResultStatus]
+KeptTask = DBTaskResult[Any, Any]
 
 TIMEOUT = Prepared(lambda: Settings.objects.filter(pk=1), "node_status_timeout")
 
@@ -45,3 +51,8 @@ def audit_entries(
 def audit_kinds() -> list[str]:
     """Return the kinds of objects that the audit tells of, in order."""
     return sorted(AuditEntry.objects.order_by().values_list("kind", flat=True).distinct())
+
+
+def kept_tasks() -> QuerySet[KeptTask]:
+    """Return the background tasks, those that wait and those that ended not long ago."""
+    return DBTaskResult.objects.order_by("-enqueued_at")

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import importlib.util
 import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +45,9 @@ class Asset:
 
 
 _kept: dict[str, tuple[int, Asset]] = {}
+# A page names an icon forty times: a look at a file counts for so long.
+LOOK_SECONDS = 1.0
+_looked: dict[str, float] = {}
 
 
 def asset_url(name: str) -> str:
@@ -72,12 +76,16 @@ def serve(request: HttpRequest, name: str) -> HttpResponse:
 
 def _asset(name: str) -> Asset | None:
     """Return the file as it is now; whoever works on it need not start the server anew."""
+    now = time.monotonic()
+    if now < _looked.get(name, 0.0):
+        return _kept[name][1]
     path = _root(name.partition("/")[0]) / name
     if ".." in path.parts or "\0" in name or path.suffix not in TYPES or not path.is_file():
         return None
     changed = path.stat().st_mtime_ns
     if name not in _kept or _kept[name][0] != changed:
         _kept[name] = changed, _read(name, path)
+    _looked[name] = now + LOOK_SECONDS
     return _kept[name][1]
 
 

@@ -19,6 +19,7 @@ from .visit import Visit, visit_of
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
 PRODUCT = "openbond"
+VERSION = version("openbond")
 
 
 class Site:
@@ -52,7 +53,7 @@ class Site:
 
     @property
     def version(self) -> str:
-        return version("openbond")
+        return VERSION
 
     @cached_property
     def navigation(self) -> list[Section]:

@@ -24,6 +24,8 @@ class Asking:
 
     def __init__(self, login: str = LOGIN) -> None:
         self._application = get_wsgi_application()
+        # Of a session on the site; the API goes by the header alone.
+        self.cookie = ""
         self.authorization = f"Basic {base64.b64encode(f'{login}:{PASSWORD}'.encode()).decode()}"
 
     def get(self, address: str) -> bytes:
@@ -42,6 +44,7 @@ class Asking:
             "wsgi.url_scheme": "https",
             "wsgi.input": BytesIO(),
             "HTTP_AUTHORIZATION": self.authorization,
+            "HTTP_COOKIE": self.cookie,
         }
         answered: list[str] = []
 

@@ -18,7 +18,7 @@ from openbond.lab.bench.rows import Row, Say
 from openbond.lab.errors import LabError
 
 # What each part measures; the order is that of the table.
-PARTS = ("page", "memory", "tree", "writers", "failover", "charts")
+PARTS = ("page", "memory", "tree", "writers", "failover", "charts", "site")
 SETTINGS = "openbond.server.project.settings"
 
 

@@ -79,12 +79,17 @@ def make_spaces(shape: Sequence[int]) -> list[int]:
 
 
 @transaction.atomic
-def make_bonds(space_ids: Sequence[int], each: int, aggregator: Aggregator) -> None:
-    """Make `each` bonds in every space: up, with three legs and one of each routing object."""
+def make_bonds(
+    space_ids: Sequence[int], each: int, aggregator: Aggregator, *, start: int = 0
+) -> None:
+    """Make `each` bonds in every space: up, with three legs and one of each routing object.
+
+    `start`: so many tunnels at the beginning of the network are left to others.
+    """
     now = timezone.now()
     counting.uninstall()  # counted at the end, for all at once
     seeds = Seeds()
-    for number, space_id in enumerate(space_ids):
+    for number, space_id in enumerate(space_ids, start):
         seeds.add(FIRST + number, number, space_id, aggregator, now)
     seeds.save()
     with connection.cursor() as cursor:

@@ -20,6 +20,7 @@ from .parts import (
 from .related import related_object_counts
 from .routing import (
     connected_edges,
+    connected_edges_of,
     connected_ips_visible_to,
     connected_networks,
     cpe_nat_ips_visible_to,
@@ -46,6 +47,7 @@ __all__ = [
     "bonds_in_reach",
     "bonds_visible_to",
     "connected_edges",
+    "connected_edges_of",
     "connected_ips_of_bonds",
     "connected_ips_visible_to",
     "connected_networks",

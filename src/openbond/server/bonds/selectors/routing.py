@@ -1,5 +1,8 @@
 """Reads of routing objects, from who asks."""
 
+from collections import defaultdict
+from collections.abc import Collection
+
 from django.db.models import QuerySet
 
 from openbond.server.bonds.models import ConnectedIP, CpeNatIP, Route
@@ -30,3 +33,12 @@ def connected_edges(bond_id: int) -> list[Edges]:
     rows = ConnectedIP.objects.filter(bond_id=bond_id)
     edges = rows.values_list("first", "last", "prefix")
     return [Edges(first or b"", last or b"", prefix) for first, last, prefix in edges]
+
+
+def connected_edges_of(bond_ids: Collection[int]) -> dict[int, list[Edges]]:
+    """Return the networks of the connected IPs of bonds by their edges, by the id of the bond."""
+    rows = ConnectedIP.objects.filter(bond_id__in=bond_ids)
+    found: dict[int, list[Edges]] = defaultdict(list)
+    for bond_id, first, last, prefix in rows.values_list("bond_id", "first", "last", "prefix"):
+        found[bond_id].append(Edges(first or b"", last or b"", prefix))
+    return found

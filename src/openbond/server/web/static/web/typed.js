@@ -1,11 +1,12 @@
 // Nothing typed is lost when a session ends in mid-edit: what stands in a form is kept by this tab, and
-// put back when the form is opened again after sign-in. Passwords and files are not kept.
+// put back when the form is opened again after sign-in. Passwords and files are not kept. What tells of which
+// state of the object the form is (data-kept) is kept too, so that a change of somebody else meanwhile is noticed.
 "use strict";
 
 (() => {
   const BACK = "typed:back"; // the page to fill again
   const here = location.pathname;
-  const NOT_KEPT = "input[type=password], input[type=hidden], input[type=file], [readonly], [data-not-kept]";
+  const NOT_KEPT = "input[type=password], input[type=hidden]:not([data-kept]), input[type=file], [readonly], [data-not-kept]";
 
   const forms = () => [...document.querySelectorAll("main form")].filter((form) => form.method === "post");
   const nameOf = (path, number) => `typed:${path}:${number}`;

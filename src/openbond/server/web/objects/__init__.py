@@ -1,0 +1,1 @@
+"""The pages of every resource: lists, objects, forms; declared in `table`, run by one engine."""

@@ -1,0 +1,212 @@
+"""The network: aggregators, bonders, routing groups, allocations, profiles."""
+
+from openbond.server.web.objects.declaring import Group, Related, Sheet
+
+from .bonds import DATES
+
+NODE_NOW = Group("Now", ("status", "version", "last_connected", "failed"))
+NODE_RECORD = Group("Inventory", ("hostname", "serial_number", "asset_tag", "note"))
+NODE_LOGIN = Group("Login record", ("username", "password"))
+NODE_TUNING = Group(
+    "Machine",
+    (
+        "metric_collection_interval",
+        "metric_reporting_interval",
+        "cpu_governor",
+        "tcp_congestion_control_algorithm",
+        "debug",
+    ),
+)
+NODE_SECRET = Group("Key and management", ("key", "openvpn_ip", "openvpn_ipv6", "openvpn_server"))
+NODE_HELPS = {
+    "username": "SSH account; only written down here.",
+    "password": "Its password; only written down here.",
+    "debug": "The node writes more into its log.",
+}
+
+NETWORK_SHEETS = (
+    Sheet(
+        key="aggregators",
+        route="aggregators/",
+        title="Aggregators",
+        one="Aggregator",
+        about="Where bonds end in data centres, and meet the core network.",
+        columns=(
+            "name",
+            "status",
+            "failed",
+            "ip",
+            "space",
+            "routing_group",
+            "bond_count",
+            "bond_current_count",
+            "version",
+            "last_connected",
+        ),
+        groups=(
+            NODE_NOW,
+            Group("What it is", ("name", "space", "ip", "ipv6", "routing_group")),
+            Group(
+                "Failover",
+                (
+                    "failover_monitoring",
+                    "failover_interval",
+                    "failover_receive_timeout",
+                    "failover_retries",
+                ),
+            ),
+            Group("Bonds", ("bond_count", "bond_secondary_count", "bond_current_count")),
+            NODE_RECORD,
+            NODE_TUNING,
+            NODE_LOGIN,
+            NODE_SECRET,
+            DATES,
+        ),
+        kind="aggregator",
+        empty="Bonds end at aggregators. Add the first, then start its node with the key it gets.",
+        related=(
+            Related("bonds", "Bonds that run here now", query="current_aggregator"),
+            Related("bonds", "Bonds whose primary it is", query="aggregator"),
+            Related("bonds", "Bonds whose secondary it is", query="secondary_aggregator"),
+            Related("config_updates", "Config updates", query="aggregator"),
+        ),
+        bulk=("note", "routing_group", "failover_monitoring", "debug"),
+        helps={
+            **NODE_HELPS,
+            "ip": "The public address that bonders connect to.",
+            "routing_group": "Where in the network its customers' addresses are routable.",
+            "failover_monitoring": "It is checked, and its bonds move away when it fails.",
+        },
+        goes_with="The node stops, and is told to forget everything.",
+    ),
+    Sheet(
+        key="bonders",
+        route="bonders/",
+        title="Bonders",
+        one="Bonder",
+        about="The devices at the customers' sites; made and deleted with their bonds.",
+        columns=("name", "status", "bond", "space", "version", "last_connected", "serial_number"),
+        groups=(
+            NODE_NOW,
+            Group("What it is", ("name", "bond", "space")),
+            NODE_RECORD,
+            NODE_TUNING,
+            NODE_LOGIN,
+            NODE_SECRET,
+            DATES,
+        ),
+        kind="bonder",
+        empty="A bonder comes with each bond. Make a bond.",
+        related=(Related("config_updates", "Config updates", query="bonder"),),
+        bulk=("debug", "metric_reporting_interval"),
+        helps=NODE_HELPS,
+    ),
+    Sheet(
+        key="routing_groups",
+        route="routinggroups/",
+        title="Routing groups",
+        one="Routing group",
+        about="Places in the network where a public address is routable.",
+        columns=("name", "space", "aggregator_count", "ip_allocation_count", "is_default", "note"),
+        groups=(
+            Group("What it is", ("name", "display_name", "space", "is_default", "note")),
+            Group("Counts", ("aggregator_count", "ip_allocation_count")),
+            DATES,
+        ),
+        kind="routinggroup",
+        related=(Related("aggregators", "Aggregators", query="routing_group"),),
+        bulk=("note",),
+    ),
+    Sheet(
+        key="ip_allocations",
+        route="ipallocations/",
+        title="IP allocations",
+        one="IP allocation",
+        about="Which space may use which network.",
+        columns=("network", "space", "type", "owner", "available", "note"),
+        groups=(
+            Group("Network", ("network", "space", "parent", "type", "owner", "note")),
+            Group("Use", ("available", "assigned_routing_groups")),
+            DATES,
+        ),
+        name="network",
+        kind="ipallocation",
+        empty="Public addresses of bonds must lie in an allocation. Add your first network.",
+        related=(
+            Related("ip_allocations", "Delegations of it", query="parent"),
+            Related("assigned_routing_groups", "Valid at", path=("allocation_id",)),
+        ),
+        bulk=("note",),
+        helps={
+            "network": "As address/prefix: 203.0.113.0/24.",
+            "parent": "The network it is cut from; empty for one of the space's own.",
+        },
+    ),
+    Sheet(
+        key="assigned_routing_groups",
+        route="ipallocations/<id:allocation_id>/assigned_routing_groups/",
+        title="Routing groups of the allocation",
+        one="Assignment",
+        about="Where the allocation is valid.",
+        columns=("name", "display_name", "routing_group"),
+        groups=(Group("Assignment", ("routing_group", "name", "display_name", "id")),),
+        empty="It is valid nowhere yet. Assign a routing group.",
+    ),
+    Sheet(
+        key="space_allocations",
+        route="spaces/<space:space>/ip_allocations/",
+        title="Allocations of the space",
+        one="Allocation",
+        about="Networks that the space itself owns.",
+        columns=("network", "available", "assigned_routing_groups", "note"),
+        groups=(Group("Network", ("network", "note")), Group("Use", ("available",)), DATES),
+        name="network",
+        kind="ipallocation",
+    ),
+    Sheet(
+        key="space_delegations",
+        route="spaces/<space:space>/delegated_ip_allocations/",
+        title="Delegations to the space",
+        one="Delegation",
+        about="Networks that the space has from its parent.",
+        columns=("network", "owner", "available", "note"),
+        groups=(
+            Group("Network", ("network", "owner", "parent", "note")),
+            Group("Use", ("available", "assigned_routing_groups")),
+            DATES,
+        ),
+        name="network",
+        kind="ipallocation",
+    ),
+    Sheet(
+        key="qos_profiles",
+        route="qos/",
+        title="QoS profiles",
+        one="QoS profile",
+        about="How a bond's bandwidth is shared between kinds of traffic.",
+        columns=("name", "space", "bond_count", "overhead_margin", "classes", "is_default"),
+        groups=(
+            Group("What it is", ("name", "space", "overhead_margin", "is_default", "bond_count")),
+            Group("Classes and filters", ("classes", "filters")),
+            DATES,
+        ),
+        kind="qosprofile",
+        related=(Related("bonds", "Bonds that use it", query="qos_profile"),),
+    ),
+    Sheet(
+        key="mobile_provider_profiles",
+        route="mobileproviderprofiles/",
+        title="Mobile profiles",
+        one="Mobile profile",
+        about="APN and login of mobile operators.",
+        columns=("name", "apn", "username", "space", "leg_count", "note"),
+        groups=(
+            Group("What it is", ("name", "space", "note", "leg_count")),
+            Group("Operator", ("apn", "username", "password")),
+            DATES,
+        ),
+        kind="mobileproviderprofile",
+        empty="Mobile legs need one. The operator tells its APN.",
+        bulk=("note",),
+    ),
+)
