@@ -18,7 +18,7 @@ from .revocations import RevocationList
 
 
 class Live(Protocol):
-    """What serves streams of events at one address, beside Django: a room above brings it."""
+    """What serves streams of events below one address, beside Django: a room above brings it."""
 
     path: str
 
@@ -48,7 +48,7 @@ class Application:
             await self._live(receive, send)
         elif self._running and scope["path"].startswith(PREFIX):
             await self._running.channel(scope, receive, send)
-        elif self._live_pages and scope["path"] == self._live_pages.path:
+        elif self._live_pages and scope["path"].startswith(self._live_pages.path):
             await self._live_pages(scope, receive, send)
         else:
             await self._django(scope, receive, send)

@@ -148,6 +148,13 @@ class Authority:
         return _leaf(self.certificate, self._key, words, public_key, validity, now)
 
 
+def fingerprint_in(directory: Path) -> str:
+    """Return the SHA-256 of the certificate in an authority's directory, as nodes are given it;
+    "" where there is none."""
+    certificate = _certificate_of(directory / "ca.pem")
+    return certificate.fingerprint(hashes.SHA256()).hex() if certificate else ""
+
+
 def general_names(names: list[str]) -> list[x509.GeneralName]:
     """Return host names and addresses as a certificate spells them."""
     return [_general_name(name) for name in names]

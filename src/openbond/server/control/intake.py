@@ -46,6 +46,9 @@ from .signed_requests import Numbered, SignedRequest, Signer, signers_of, take_n
 from .tellers import EPOCH, Arrival, Teller
 from .update_states import Event, offered_again_at
 
+# Bytes of a config that is kept to be compared on the site: a bonder's are a tenth of it.
+MOST_KEPT = 256 * 1024
+
 log = structlog.get_logger(__name__)
 
 
@@ -220,7 +223,11 @@ def _config_applied(report: ConfigApplied, arrival: Arrival[Report]) -> None:
     if report.revision > config.applied_revision:
         config.applied_revision, config.applied = report.revision, arrival.at
         config.problems = _plain([*report.failures, *report.warnings])
-        config.save(update_fields=["applied_revision", "applied", "problems"])
+        changed = ["applied_revision", "applied", "problems"]
+        if report.revision == config.revision and len(config.content) <= MOST_KEPT:
+            config.kept_revision, config.kept_content = config.revision, config.content
+            changed += ["kept_revision", "kept_content"]
+        config.save(update_fields=changed)
     contained = ConfigUpdate.objects.filter(node_id=node_id, revision__lte=report.revision)
     move_updates(contained, Event.APPLIED, now=now)
     log.info("config applied", node=node_id, revision=report.revision, steps=report.steps)

@@ -67,7 +67,8 @@ class PublishedConfig(models.Model):
 
     `content` is the canonical JSON; revision 0: none yet. The revision is on offer from
     `offered_from` on; after a failure that lies ahead. `problems` are the objects that the node
-    could not set up.
+    could not set up. `kept_content`: of `kept_revision`, the newest applied one that was still on
+    offer when the node said so, unless it is too large to be looked at.
     """
 
     node_id = models.BigIntegerField(primary_key=True)
@@ -83,6 +84,8 @@ class PublishedConfig(models.Model):
     delivered = models.DateTimeField(null=True)
     applied_revision = models.BigIntegerField(default=0)
     applied = models.DateTimeField(null=True)
+    kept_revision = models.BigIntegerField(default=0)
+    kept_content = models.BinaryField(default=b"")
     problems = models.JSONField[list[dict[str, str]]](default=list)
 
     class Meta:

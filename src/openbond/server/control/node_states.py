@@ -31,7 +31,7 @@ _LEGS = Prepared(
 )
 
 _OF_BONDERS = (
-    "spill_reason",
+    "up_spill_reason",
     "rtt_us",
     "ip",
     "ip_key",
@@ -61,7 +61,7 @@ _WRITE = {
         "aggregator_reported",
         "adapted_down_kbps",
         "down_loss_permille",
-        "spill_reason",
+        "down_spill_reason",
         "rtt_us",
     ),
 }

@@ -171,6 +171,8 @@ class LegReport(models.Model):
     """What the two ends last said of a leg. Made with the leg; no part of its `modified`.
 
     MTUs are bytes per direction, null until measured. Adapted speeds are null unless lowered.
+    Spill reasons: why the leg takes only spill in that direction, "" while it is full; each end
+    knows that of what it sends (behaviour 2.7).
     `alarms`: the open ones as JSON, kept by the room of measurement; empty without any.
     """
 
@@ -198,7 +200,8 @@ class LegReport(models.Model):
     rtt_us = models.PositiveIntegerField(null=True)
     down_loss_permille = models.PositiveIntegerField(null=True)
     up_loss_permille = models.PositiveIntegerField(null=True)
-    spill_reason = models.CharField(max_length=64, default="", blank=True)
+    up_spill_reason = models.CharField(max_length=64, default="", blank=True)
+    down_spill_reason = models.CharField(max_length=64, default="", blank=True)
     imei = models.CharField(max_length=20, null=True)  # noqa: DJ001
     operator = models.CharField(max_length=64, null=True)  # noqa: DJ001
     access_technology = models.CharField(max_length=2, null=True)  # noqa: DJ001
