@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from openbond.server.spaces.services import update_user
 from openbond.server.system.actors import SERVER
-from openbond.server.web.dashboard.events import PATH, DashboardEvents
+from openbond.server.web.dashboard.events import DashboardEvents
+from openbond.server.web.dashboard.scenes import DASHBOARD as PATH
 from tests.web.signed_in import signed_in
 from tests.web.test_dashboard import say
 from tests.world import World

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("switch-space/", SwitchSpace.as_view(), name="switch_space"),
     path("dashboard/prevented/", Prevented.as_view(), name="dashboard_prevented"),
     path("", Dashboard.as_view(), name="dashboard"),
+    path("", include("openbond.server.web.bonds.urls")),
     # Pages of resources: whoever has a page of his own for one stands before them.
     path("", include("openbond.server.web.objects.urls")),
 ]

@@ -2,7 +2,7 @@
 
 from .orders import orders_of, told_to_nodes
 from .outages import PreventedIn, downtime_prevented
-from .states import state_history
+from .states import state_histories, state_history
 from .tests import (
     bond_tunings_visible_to,
     leg_tunings_visible_to,
@@ -21,6 +21,7 @@ __all__ = [
     "orders_of",
     "speed_test_statistics",
     "speed_tests_visible_to",
+    "state_histories",
     "state_history",
     "tests_of_tunings",
     "told_to_nodes",

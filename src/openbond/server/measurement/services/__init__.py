@@ -3,7 +3,7 @@
 from .alarms import watch_alarms
 from .maintenance import begin_maintenance, end_maintenance
 from .prevented import fix_prevented_downtime
-from .speed_tests import create_speed_test
+from .speed_tests import cancel_speed_test, create_speed_test
 from .states import forget_changes, record_records, record_states
 from .test_ends import take_test_ended, take_test_progress, take_test_ready
 from .test_turns import move_speed_tests
@@ -19,6 +19,7 @@ from .tunings import (
 __all__ = [
     "accept_tuning",
     "begin_maintenance",
+    "cancel_speed_test",
     "cancel_tuning",
     "create_speed_test",
     "create_tuning",

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from openbond.server.bonds.models import Bond, Leg
 from openbond.server.bonds.selectors import state_of_leg
-from openbond.server.errors import InvalidFields
-from openbond.server.measurement.models import Direction, Protocol, SpeedTest, Tuning
+from openbond.server.errors import AlreadyFinished, InvalidFields, Refused
+from openbond.server.measurement.models import Direction, Protocol, SpeedTest, TestStatus, Tuning
 from openbond.server.measurement.rules.tests import NOT_TESTABLE, described
 from openbond.server.measurement.selectors.tests import testable_states
 from openbond.server.system.actors import Actor
@@ -19,6 +19,9 @@ from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import record
 from openbond.wire.states import LinkMode
 
+CANCELLED = "The test was cancelled."
+ENDED = "The test has already ended."
+OF_TUNING = "A tuning runs this test: cancel the tuning."
 SHOWN = ("protocol", "direction", "length", "rate_limit_kbps", "concurrency")
 
 
@@ -68,6 +71,25 @@ def create_speed_test(
     change = Change(after=shown_values(test, SHOWN))
     record(by=by, action="create", row=test, change=change, now=now, space_id=owner.space_id)
     return test
+
+
+@transaction.atomic
+def cancel_speed_test(*, by: Actor, test: SpeedTest) -> SpeedTest:
+    """Take a test from the queue, or end it where it runs: its nodes are told no more of it.
+
+    Raises AlreadyFinished; Refused for a test that a tuning runs.
+    """
+    now = timezone.now()
+    locked(Bond.objects.all(), test.bond_id)  # whoever moves tests takes the bond first
+    row = locked(SpeedTest.objects.select_related("bond"), test.pk)
+    if row.tuning_id is not None:
+        raise Refused(OF_TUNING)
+    if row.status not in (TestStatus.QUEUED, TestStatus.RUNNING):
+        raise AlreadyFinished(ENDED)
+    row.status, row.finished, row.error = TestStatus.CANCELLED, now, CANCELLED
+    row.save(update_fields=["status", "finished", "error"])
+    record(by=by, action="cancel", row=row, change=Change(), now=now, space_id=row.bond.space_id)
+    return row
 
 
 def _is_testable(leg: Leg, tuning: Tuning | None, now: datetime) -> bool:

@@ -1,9 +1,9 @@
-"""Sends the dashboard's live part to whoever has it open, when something changed in it.
+"""Sends the live part of a page to whoever has it open, when something changed in it.
 
 Not a Django view: an open stream must hold no thread and no connection of the database, like the
-held polls of nodes. All viewers with the same reach and codes look through one window: it asks the
-database once per tick, whether one looks through it or a hundred. Whether their sessions still
-live is asked for all of them together.
+held polls of nodes. All viewers of one page with the same reach and codes look through one window:
+it asks the database once per tick, whether one looks through it or a hundred. Whether their
+sessions still live is asked for all of them together.
 """
 
 import asyncio
@@ -15,19 +15,16 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from openbond.server.control.desk import Desk
 from openbond.server.control.requests import Receive, Scope, Send
-from openbond.server.measurement.selectors.overview import Overview
 from openbond.server.spaces.selectors import viewer_in_space
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.web.sessions import Seat, seats_of
 
-from .views import look_at
+from .scenes import PREFIX, Scene, scene_at
 
-PATH = "/events/dashboard/"
 TICK_SECONDS = 2.0
 SECONDS_BETWEEN_CHECKS = 10.0
 HEARTBEAT_SECONDS = 15.0
@@ -39,6 +36,7 @@ T = TypeVar("T")
 Run: TypeAlias = Callable[..., Awaitable[Any]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
+GONE = b"event: gone\ndata: -\n\n"
 HEARTBEAT = b": still here\n\n"
 SIGNED_OUT = b"event: signed-out\ndata: -\n\n"
 STREAM: Headers = [
@@ -57,6 +55,7 @@ class Watcher:
 
     session_key: str
     seat: Seat
+    scene: Scene
     queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(maxsize=4))
 
     def give(self, event: bytes | None) -> None:
@@ -68,24 +67,25 @@ class Watcher:
 
 @dataclass(slots=True)
 class Window:
-    """What all watchers of one seat look through."""
+    """What all watchers of one page at one seat look through."""
 
     seat: Seat
+    scene: Scene
     watchers: list[Watcher] = field(default_factory=list)
-    seen: Overview | None = None
+    seen: object = None
     event: bytes = b""
 
 
 class DashboardEvents:
-    """An ASGI application for one address; lives on one event loop from start() to close()."""
+    """Streams below one address, as ASGI; lives on one event loop from start() to stop()."""
 
-    path = PATH
+    path = PREFIX
 
     def __init__(self, *, run: Run | None = None, tick: float = TICK_SECONDS) -> None:
         self._desk = Desk(threads=1) if run is None else None
         self._run: Run = run or self._at_the_desk
         self._tick = tick
-        self._windows: dict[Seat, Window] = {}
+        self._windows: dict[tuple[Scene, Seat], Window] = {}
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._failing = False
@@ -108,21 +108,24 @@ class DashboardEvents:
             self._desk.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        seat, status = await self._let_in(scope)
-        if seat is None:
+        scene = scene_at(scope["path"])
+        seat, status = await self._let_in(scope) if scene else (None, 404)
+        if seat is None or scene is None:
             await _refuse(send, status)
             return
         await send({"type": "http.response.start", "status": 200, "headers": STREAM})
         key = session_key_of(scope["headers"])
-        await self._serve(Watcher(key, seat), receive, send)
+        await self._serve(Watcher(key, seat, scene), receive, send)
 
     async def look(self) -> None:
         """Look through every window once, and tell those who watch what changed."""
         for window in list(self._windows.values()):
-            seen = await self._run(_seen_from, window.seat)
-            if seen != window.seen:
+            seen = await self._run(_seen_from, window.seat, window.scene)
+            if seen is None:
+                self._close(window)
+            elif seen != window.seen:
                 window.seen = seen
-                window.event = await self._run(_event_of, seen)
+                window.event = await self._run(_event_of, window.scene, seen)
                 for watcher in window.watchers:
                     watcher.give(window.event)
 
@@ -136,6 +139,12 @@ class DashboardEvents:
                 [each for each in watchers if seats.get(each.session_key) != each.seat],
                 still_in=set(seats),
             )
+
+    def _close(self, window: Window) -> None:
+        """End the streams of a page that is not there any more, or not theirs to see."""
+        for watcher in window.watchers:
+            watcher.give(GONE)
+            watcher.give(None)
 
     def _send_away(self, watchers: list[Watcher], *, still_in: set[str]) -> None:
         """End streams. Whoever is still signed in comes back by himself, and sees what he may."""
@@ -169,14 +178,15 @@ class DashboardEvents:
                 self._failing = False
             except DatabaseError as error:
                 if not self._failing:
-                    log.error("the dashboard cannot be read", error=str(error))
+                    log.error("what live pages show cannot be read", error=str(error))
                 self._failing = True
             except Exception:
-                log.exception("the dashboard failed")
+                log.exception("live pages failed")
             spent = clock() - began
 
     async def _serve(self, watcher: Watcher, receive: Receive, send: Send) -> None:
-        window = self._windows.setdefault(watcher.seat, Window(watcher.seat))
+        place = watcher.scene, watcher.seat
+        window = self._windows.setdefault(place, Window(watcher.seat, watcher.scene))
         window.watchers.append(watcher)
         if window.event:
             watcher.give(window.event)
@@ -187,7 +197,7 @@ class DashboardEvents:
             gone.cancel()
             window.watchers.remove(watcher)
             if not window.watchers:
-                self._windows.pop(watcher.seat, None)
+                self._windows.pop(place, None)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pass_on(self, watcher: Watcher, gone: "asyncio.Task[None]", send: Send) -> None:
@@ -225,17 +235,20 @@ def session_key_of(headers: Headers) -> str:
     return found.value if found else ""
 
 
-def _seen_from(seat: Seat) -> Overview:
+def _seen_from(seat: Seat, scene: Scene) -> object:
     """Return what is seen from a seat; from home where the space switched to is not in reach."""
     user, codes = seat.user, seat.codes
+    home = Viewer(user, codes=codes)
+    if not scene.is_narrow:
+        return scene.look(home, timezone.now())
     viewer = viewer_in_space(user, codes=codes, space_id=seat.space_id)
-    return look_at(viewer or Viewer(user, codes=codes), timezone.now())
+    return scene.look(viewer or home, timezone.now())
 
 
-def _event_of(seen: Overview) -> bytes:
-    html = render_to_string("web/dashboard/live.html", {"look": seen})
+def _event_of(scene: Scene, seen: object) -> bytes:
+    html = scene.drawn(seen)
     lines = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
-    return f"event: dashboard\n{lines}\n".encode()
+    return f"event: {scene.event}\n{lines}\n".encode()
 
 
 async def _until_gone(receive: Receive) -> None:

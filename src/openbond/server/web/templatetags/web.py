@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from openbond.server.spaces.viewer import Viewer
 from openbond.server.web.assets import asset_url
 from openbond.server.web.words import bits, bytes_of, duration, relative, shown_state
 
@@ -82,6 +83,35 @@ def rate(bits_per_second: int | float | None) -> str:
 def mbit(megabits: int | float | None) -> str:
     """Write a speed that is given in Mbit/s."""
     return NOTHING if megabits is None else f"{bits(megabits * 1_000_000)}bit/s"
+
+
+@register.filter
+def in_words(name: str) -> str:
+    """Write the name of a field as people say it."""
+    return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def kilobits(number: int | None) -> str:
+    """Write a speed that is given in kbit/s."""
+    return NOTHING if number is None else f"{bits(number * 1000)}bit/s"
+
+
+@register.filter
+def milliseconds(microseconds: int | None) -> str:
+    return NOTHING if microseconds is None else f"{microseconds / 1000:.3g} ms"
+
+
+@register.filter
+def tenths(number: int) -> str:
+    """Write per mille as percent, or tenths of a percent."""
+    return f"{number / 10:g}"
+
+
+@register.filter
+def may(viewer: Viewer, code: str) -> bool:
+    """Report whether somebody holds a permission code."""
+    return viewer.can(code)
 
 
 @register.filter

@@ -47,6 +47,8 @@ class Block:
 class DetailPage(SheetPage):
     """One object."""
 
+    template = "web/objects/detail.html"
+
     def get(self, request: Any, **path: object) -> HttpResponse:
         door = self.resource()
         door.check_permission("retrieve")
@@ -70,7 +72,11 @@ class DetailPage(SheetPage):
             "crumbs": self.crumbs((self.sheet.title, self.list_url())),
             "here": self.object_url(),
         }
-        return self.render("web/objects/detail.html", context)
+        return self.render(self.template, {**context, **self.more()})
+
+    def more(self) -> dict[str, object]:
+        """Return what the page of one kind of objects shows besides."""
+        return {}
 
     def resource(self) -> ReadOnlyResource[Any]:
         if not isinstance(self.door, ReadOnlyResource):

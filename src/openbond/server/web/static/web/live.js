@@ -9,7 +9,7 @@
 
   source.addEventListener("open", () => { mark.hidden = false; });
   source.addEventListener("error", () => { mark.hidden = true; }); // it tries again by itself
-  source.addEventListener("dashboard", (event) => {
+  source.addEventListener(place.dataset.event ?? "dashboard", (event) => {
     const focused = document.activeElement?.id;
     htmx.swap(place, event.data, { swapStyle: "innerHTML" });
     if (focused) document.getElementById(focused)?.focus();
@@ -18,6 +18,11 @@
     source.close();
     mark.hidden = true;
     document.querySelector("[data-signed-out]").hidden = false;
+  });
+  source.addEventListener("gone", () => {
+    source.close();
+    mark.hidden = true;
+    document.querySelector("[data-gone]").hidden = false;
   });
   window.addEventListener("pagehide", () => source.close());
 })();

@@ -1,0 +1,1 @@
+"""The page of a bond: how it is, its charts, its tests and tunings, what its node knows."""
