@@ -60,7 +60,7 @@ def look_at_config(node_id: int) -> ConfigLook:
     kept = bytes(config.kept_content)
     is_known = bool(kept) and config.kept_revision == config.applied_revision
     wanted = _for_people(content)
-    diff = list(_diff(_for_people(kept), wanted)) if is_known else []
+    diff = list(differences(_for_people(kept), wanted)) if is_known else []
     return ConfigLook(
         wanted=wanted,
         revision=config.revision,
@@ -91,7 +91,7 @@ def _masked(value: Any) -> Any:
     return [_masked(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _diff(old: str, new: str) -> Iterator[DiffLine]:
+def differences(old: str, new: str) -> Iterator[DiffLine]:
     """Yield what changed, with some lines around it; nothing where nothing did."""
     kinds = {"-": LineKind.OLD, "+": LineKind.NEW, "@": LineKind.GAP}
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=CONTEXT_LINES)

@@ -9,6 +9,7 @@ Classes are in order of service, filters in order of trial; a filter names its c
 in a class sends each of its packets on two legs (behaviour 2.14).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -79,13 +80,22 @@ def read_profile(text: bytes) -> ProfileFile:
 
 def write_profile(profile: QosProfile) -> bytes:
     """Return the file of a profile, indented for people."""
-    classes, filters = parts_of(profile)
-    described = ProfileFile(
-        name=profile.name,
-        overhead_margin=profile.overhead_margin_permille / 10,
+    return described(profile.name, profile.overhead_margin_permille, *parts_of(profile))
+
+
+def described(
+    name: str,
+    overhead_margin_permille: int,
+    classes: Sequence[ClassSpec],
+    filters: Sequence[FilterSpec],
+) -> bytes:
+    """Return the file of a profile that may not be there yet, indented for people."""
+    found = ProfileFile(
+        name=name,
+        overhead_margin=overhead_margin_permille / 10,
         classes=[
             ClassEntry(one.name, one.bandwidth, one.is_default, one.copies) for one in classes
         ],
         filters=[FilterEntry(**asdict(one)) for one in filters],
     )
-    return msgspec.json.format(msgspec.json.encode(described), indent=2)
+    return msgspec.json.format(msgspec.json.encode(found), indent=2)

@@ -71,6 +71,8 @@ class Sheet:
     related: tuple[Related, ...] = ()
     # Fields that may be changed on many objects at once.
     bulk: Words = ()
+    # Where one is made that the API does not make, and the code for it.
+    made_at: tuple[str, str] = ("", "")
     # Sheets of which the button "New" makes one; itself where it is not said.
     makes: Words = ()
     # What goes with an object that is deleted, where the database alone does not tell.

@@ -86,6 +86,12 @@ def mbit(megabits: int | float | None) -> str:
 
 
 @register.filter
+def add_number(text: str, number: int) -> str:
+    """Put a number behind a text."""
+    return f"{text}{number}"
+
+
+@register.filter
 def in_words(name: str) -> str:
     """Write the name of a field as people say it."""
     return name.replace("_", " ").capitalize()

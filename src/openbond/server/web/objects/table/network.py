@@ -191,6 +191,7 @@ NETWORK_SHEETS = (
             DATES,
         ),
         kind="qosprofile",
+        made_at=("/qos/new/", "add_qosprofile"),
         related=(Related("bonds", "Bonds that use it", query="qos_profile"),),
     ),
     Sheet(

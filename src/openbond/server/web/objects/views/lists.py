@@ -110,6 +110,9 @@ class ListPage(SheetPage):
 
     def _makes(self) -> list[tuple[str, str]]:
         """Return the words and the address of each button that makes one."""
+        address, code = self.sheet.made_at
+        if address:
+            return [(f"New {self.sheet.one}", address)] if self.viewer.can(code) else []
         keys = self.sheet.makes or (self.sheet.key,)
         made = [SHEETS[key] for key in keys if may_make(SHEETS[key], self.viewer)]
         return [(f"New {sheet.one}", f"{sheet.address(self.kwargs)}new/") for sheet in made]
