@@ -60,20 +60,23 @@
     const order = told.lines.map((_, number) => number);
     if (isStacked) order.reverse();
     const isFilled = isStacked || told.unit === "bit/s";
-    const axis = { stroke: colour("--site-quiet"), grid: { stroke: colour("--tblr-border-color"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const isLong = told.bucket > 600; // more than some days: dates, not hours
+    const clock = (at) => { const text = new Date(at * 1000).toISOString(); return isLong ? text.slice(5, 10) : text.slice(11, 16); };
+    const axis = { stroke: colour("--site-quiet"), grid: { stroke: colour("--chart-grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     one.plot = new uPlot({
       width: target.clientWidth,
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
       height: HEIGHT,
       cursor: { sync: { key: "bond" }, drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => low === high ? [Math.min(low, 0), Math.max(high, 1)] : uPlot.rangeNum(Math.min(low, 0), Math.max(high, 0), 0.1, true) } },
-      axes: [axis, { ...axis, size: 84, values: (_, splits) => splits.map((value) => figure(value, told.unit)) }],
+      axes: [{ ...axis, values: (_, splits) => splits.map(clock) }, { ...axis, size: 84, values: (_, splits) => splits.map((value) => figure(value, told.unit)) }],
       series: [
         { value: (_, at) => at === null ? "–" : new Date(at * 1000).toISOString().replace("T", " ").slice(0, 19) },
         ...order.map((number) => ({
           label: nameOf(told.lines[number]),
           stroke: shades[number],
           fill: isFilled ? shades[number] : undefined,
-          alpha: isFilled ? 0.85 : 1,
+          alpha: isFilled && !isStacked ? 0.85 : 1,
           width: isFilled ? 1 : 2,
           points: { show: false },
           value: (_, __, ___, index) => index === null ? "–" : figure(told.lines[number].values[index], told.unit),
