@@ -1,7 +1,7 @@
 """Run as a process of its own beside a live server: makes a bond in its database, and nodes' words.
 
-python -m tests.browser.fleet bond        a bond with three legs, one down, that measured; prints ids
-python -m tests.browser.fleet cut LEG     both ends say of a leg that it is down
+python -m tests.browser.fleet bond      a bond on three legs that measured, one down; prints ids
+python -m tests.browser.fleet cut LEG   both ends say of a leg that it is down
 """
 
 import json

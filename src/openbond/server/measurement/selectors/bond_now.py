@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from openbond.server.bonds.models import Leg
 from openbond.server.bonds.models.legs import DEFAULT_MTU_BYTES
@@ -20,23 +20,21 @@ from openbond.server.bonds.selectors import (
 )
 from openbond.server.fleet.models import ConfigUpdate, UpdateStatus
 from openbond.server.fleet.selectors import status_of_node
-from openbond.server.measurement.models import (
-    Alarm,
-    LegChange,
-    SpeedTest,
-    TestStatus,
-    Tuning,
-    TuningDecision,
-)
+from openbond.server.measurement.models import Alarm, LegChange
 from openbond.server.measurement.rules import Source
+from openbond.server.measurement.selectors.bond_work import (
+    Advice,
+    TestNow,
+    TuningNow,
+    pending_advice,
+    unfinished_tests,
+    unfinished_tunings,
+)
 from openbond.server.spaces.viewer import Viewer
 from openbond.wire.states import LinkMode, ShownState
 
 CARRYING_VALUES = frozenset(state.value for state in CARRYING)
-UNFINISHED = ("queued", "running")
-MOST_UNFINISHED = 20
 MOST_WAITING = 200
-MOST_ADVICE = 5
 
 # What a leg that carries nothing is asked first: why not.
 WHY_NOTHING = {
@@ -143,43 +141,6 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class TestNow:
-    """An unfinished test. `elapsed`: s since its traffic began; `throughput` bit/s, the newest."""
-
-    id: int
-    leg_id: int | None
-    status: str
-    words: str
-    length: int
-    is_of_tuning: bool
-    elapsed: int
-    throughput: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class TuningNow:
-    id: int
-    leg_id: int | None
-    status: str
-    submitted: datetime
-    tests_done: int
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What a tuning recommends and nobody has decided on: `speeds` by the id of the leg in kbit/s,
-    down and up; `settings` of the bond; `reasons`: about what, and why.
-    """
-
-    id: int
-    leg_id: int | None
-    finished: datetime | None
-    speeds: tuple[tuple[int, int, int], ...]
-    settings: tuple[tuple[str, str], ...]
-    reasons: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class BondNow:
     """Rates in bit/s. `since`: of the status; exact of a bond that is down, else "at least"."""
 
@@ -199,9 +160,9 @@ class BondNow:
     legs: tuple[LegNow, ...]
     alarms: tuple[AlarmNow, ...]
     waiting: Waiting
-    tests: tuple["TestNow", ...]
-    tunings: tuple["TuningNow", ...]
-    advice: tuple["Advice", ...]
+    tests: tuple[TestNow, ...]
+    tunings: tuple[TuningNow, ...]
+    advice: tuple[Advice, ...]
 
     @property
     def is_failed_over(self) -> bool:
@@ -245,9 +206,9 @@ def bond_now(
         legs=legs,
         alarms=_alarms(bond_id) if viewer.can("view_leg") else (),
         waiting=_waiting(row["bonder_id"], row["current_aggregator_id"], bond_id),
-        tests=_unfinished_tests(bond_id) if viewer.can("view_speedtest") else (),
-        tunings=_unfinished_tunings(bond_id) if viewer.can("view_tuner") else (),
-        advice=_advice(bond_id) if viewer.can("view_tuner") else (),
+        tests=unfinished_tests(bond_id) if viewer.can("view_speedtest") else (),
+        tunings=unfinished_tunings(bond_id) if viewer.can("view_tuner") else (),
+        advice=pending_advice(bond_id) if viewer.can("view_tuner") else (),
     )
 
 
@@ -390,48 +351,3 @@ def _waiting(bonder_id: int, aggregator_id: int, bond_id: int) -> Waiting:
         counts[status] = counts.get(status, 0) + 1
     errors = [error for _, _, error in found if error]
     return Waiting(counts, found[0][1] if found else None, errors[-1] if errors else "")
-
-
-def _unfinished_tests(bond_id: int) -> tuple[TestNow, ...]:
-    rows = SpeedTest.objects.filter(bond=bond_id, status__in=UNFINISHED).order_by("id")
-    return tuple(_test(row) for row in rows[:MOST_UNFINISHED])
-
-
-def _test(row: SpeedTest) -> TestNow:
-    last = row.progress_results[-1] if row.progress_results else {}
-    return TestNow(
-        id=row.pk,
-        leg_id=row.leg_id,
-        status=row.status,
-        words=row.description,
-        length=row.length,
-        is_of_tuning=row.tuning_id is not None,
-        elapsed=min(row.length, round(last.get("time", 0))),
-        throughput=last.get("throughput"),
-    )
-
-
-def _unfinished_tunings(bond_id: int) -> tuple[TuningNow, ...]:
-    rows = Tuning.objects.filter(bond=bond_id, status__in=UNFINISHED).order_by("id")
-    done = Count("speed_tests", filter=Q(speed_tests__status=TestStatus.FINISHED))
-    found = rows.annotate(done=done).values_list("id", "leg_id", "status", "submitted", "done")
-    return tuple(TuningNow(*row) for row in found)
-
-
-def _advice(bond_id: int) -> tuple[Advice, ...]:
-    rows = Tuning.objects.filter(bond=bond_id, decision=TuningDecision.PENDING).order_by("-id")
-    return tuple(_advised(row) for row in rows[:MOST_ADVICE])
-
-
-def _advised(row: Tuning) -> Advice:
-    kept = dict(row.recommendations or {})
-    parts = kept.pop("legs", [{"id": row.leg_id, **kept}])
-    settings = {} if row.leg_id else kept
-    return Advice(
-        id=row.pk,
-        leg_id=row.leg_id,
-        finished=row.finished,
-        speeds=tuple((part["id"], part["down_kbps"], part["up_kbps"]) for part in parts),
-        settings=tuple((name, str(value)) for name, value in settings.items()),
-        reasons=tuple((reason["about"], reason["words"]) for reason in row.reasons),
-    )

@@ -47,13 +47,13 @@ class EditorPage(Page):
     def around(self) -> dict[str, object]:
         raise NotImplementedError
 
-    def save(self, editor: Editor) -> HttpResponse:
+    def write(self, editor: Editor) -> HttpResponse:
         raise NotImplementedError
 
     def post(self, request: HttpRequest, **path: int) -> HttpResponse:
         editor = Editor.sent(request.POST)
         asked = request.POST.get("do", "")
-        return self.show(editor.done(asked)) if asked else self.save(editor)
+        return self.show(editor.done(asked)) if asked else self.write(editor)
 
     def gone(self, profile: QosProfile, words: str) -> HttpResponse:
         messages.success(self.request, words)
@@ -73,7 +73,7 @@ class NewProfile(EditorPage):
         margin = profile.overhead_margin_permille
         return self.show(Editor.of(*parts_of(profile), margin_permille=margin))
 
-    def save(self, editor: Editor) -> HttpResponse:
+    def write(self, editor: Editor) -> HttpResponse:
         checked, classes, filters, margin = editor.specs()
         if checked.is_faulty:
             return self.show(checked)
@@ -110,7 +110,7 @@ class EditProfile(EditorPage):
             raise SharedReadOnly
         return found
 
-    def save(self, editor: Editor) -> HttpResponse:
+    def write(self, editor: Editor) -> HttpResponse:
         profile = self.profile()
         checked, classes, filters, margin = editor.specs()
         if checked.is_faulty:
