@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bonds', '0005_open_alarms'),
+        ('bonds', '0006_dhcp_lease'),
     ]
 
     operations = [
