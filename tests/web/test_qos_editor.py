@@ -1,5 +1,6 @@
 """The editor of QoS profiles: rows that move, faults beside their rows, one write or none."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -43,10 +44,12 @@ def sent(editor: Editor, **changes: str) -> dict[str, str]:
         "default": editor.default,
         "opened": editor.opened,
     }
-    for word, rows in (("class", editor.classes), ("filter", editor.filters)):
+    for word, rows in (
+        ("class", [asdict(row) for row in editor.classes]),
+        ("filter", [asdict(row) for row in editor.filters]),
+    ):
         for number, row in enumerate(rows):
-            values = {name: getattr(row, name) for name in type(row).__slots__ if name != "faults"}
-            form |= {f"{word}-{number}-{name}": value for name, value in values.items()}
+            form |= {f"{word}-{number}-{name}": row[name] for name in row if name != "faults"}
     return form | changes
 
 

@@ -7,7 +7,7 @@ that is called by now.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
@@ -39,7 +39,7 @@ OF_FILTER = re.compile(r"Filter ([0-9]+)")
 MARGIN_TYPED = re.compile(r"[0-9]{1,2}([.][0-9])?")
 DIGITS = 15
 
-R = TypeVar("R", "ClassRow", "FilterRow")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,11 @@ class Editor:
 
     @property
     def is_faulty(self) -> bool:
-        rows = (*self.classes, *self.filters)
-        return bool(self.faults) or any(row.faults for row in rows)
+        return (
+            bool(self.faults)
+            or any(row.faults for row in self.classes)
+            or any(row.faults for row in self.filters)
+        )
 
     def done(self, what: str) -> "Editor":
         """Return the editor after a button: `add-class`, `up-filter-2`, `remove-class-0` …"""
@@ -218,14 +221,14 @@ class Editor:
         )
 
 
-def _rows(kind: type[R], word: str, form: QueryDict, most: int) -> Iterable[R]:
+def _rows(kind: Callable[..., R], word: str, form: QueryDict, most: int) -> Iterable[R]:
     """Yield the rows that were sent, in their order; one more than allowed, to be refused."""
-    names = [one.name for one in fields(kind) if one.name != "faults"]
+    names = [one.name for one in fields(ClassRow if word == "class" else FilterRow)]
     for number in range(most + 1):
         if f"{word}-{number}-key" not in form:
             return
-        given = {name: form.get(f"{word}-{number}-{name}", "").strip() for name in names}
-        yield kind(**given)
+        at = f"{word}-{number}-"
+        yield kind(**{name: form.get(at + name, "").strip() for name in names if name != "faults"})
 
 
 def _moved(rows: tuple[R, ...], verb: str, place: str, new: Callable[[], R]) -> tuple[R, ...]:
@@ -246,14 +249,12 @@ def _free(letter: str, rows: Sequence[ClassRow] | Sequence[FilterRow]) -> str:
 
 
 def _filter_row(key: str, one: FilterSpec, target: str) -> FilterRow:
-    numbers = {name: getattr(one, name) for name in NUMBERS}
-    return FilterRow(
-        key=key,
-        target=target,
-        tcp_ack="true" if one.tcp_ack else "",
-        **{name: getattr(one, name) or "" for name in WORDS},
-        **{name: "" if value is None else str(value) for name, value in numbers.items()},
-    )
+    typed = {name: getattr(one, name) for name in (*WORDS, *NUMBERS)}
+    row = FilterRow(key=key, target=target, tcp_ack="true" if one.tcp_ack else "")
+    shown: dict[str, Any] = {  # texts, by the name of their field
+        name: "" if value is None else str(value) for name, value in typed.items()
+    }
+    return replace(row, **shown)
 
 
 def _spec(row: FilterRow, target: str) -> FilterSpec:
