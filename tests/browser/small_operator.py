@@ -30,6 +30,7 @@ from openbond.server.bonds.services.bonds import create_bond  # noqa: E402
 from openbond.server.bonds.services.connected_ips import create_connected_ip  # noqa: E402
 from openbond.server.bonds.services.legs import create_leg  # noqa: E402
 from openbond.server.control.authority import Authority  # noqa: E402
+from openbond.server.control.contacts import write_contacts  # noqa: E402
 from openbond.server.control.delivery import Asked, answer_polls, begin_polls  # noqa: E402
 from openbond.server.control.enrolment import enrol  # noqa: E402
 from openbond.server.control.intake import Handed, take_reports  # noqa: E402
@@ -120,7 +121,10 @@ class Operator:
 
     def apply_configs(self) -> None:
         """Let every node fetch what it must know, and say that it has done it."""
+        self.now = timezone.now() + timedelta(seconds=1)  # changes are gathered for a while
         publish_changes(now=self.now)
+        heard = {teller.node.pk: teller.version for teller in self.tellers.values()}
+        write_contacts(heard, now=self.now)
         for teller in self.tellers.values():
             has = PollRequest(revision=0, hash="", software_version=teller.version, wait_ms=1_000)
             signed = teller.machine.signed(POLL, has)
@@ -313,8 +317,7 @@ def fill() -> None:
         name = legs[0].bond.bonder.name
         operator.enrol(legs[0].bond.bonder, "0.0.9" if name in OLD_SOFTWARE else "0.1.0")
     tell_a_day(operator, bonds, end)
-    operator.now = end
-    fail_one(aggregators[2], bonds, end)
+    fail_one(aggregators[2], bonds)
     operator.apply_configs()
     for legs in bonds:
         bond = Bond.objects.select_related("bonder").get(pk=legs[0].bond_id)
@@ -339,12 +342,13 @@ def tell_a_day(operator: Operator, bonds: Sequence[Sequence[Leg]], end: datetime
         operator.change(legs[0].bond, leg, at + MINUTE * minutes, goes_down=False)
 
 
-def fail_one(aggregator: Aggregator, bonds: Sequence[Sequence[Leg]], end: datetime) -> None:
-    """One aggregator failed an hour ago; one of its bonds is still away."""
+def fail_one(aggregator: Aggregator, bonds: Sequence[Sequence[Leg]]) -> None:
+    """One aggregator failed for a while; one of its bonds is still away."""
     update_aggregator(by=SERVER, aggregator=aggregator, failover_monitoring=True)
     for misses, is_answered in ((2, False), (3, True)):
         watched = watched_aggregators(current_settings())[0]
-        record_check(watched=watched, misses=misses, answered=is_answered, now=end)
+        now = timezone.now()
+        record_check(watched=watched, misses=misses, answered=is_answered, now=now)
         if not is_answered:
             bond = Bond.objects.get(pk=bonds[2][0].bond_id)
             move_bond(by=SERVER, bond=bond, to=bond.secondary_aggregator, reason="failover")  # type: ignore[arg-type]

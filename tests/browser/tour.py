@@ -29,7 +29,7 @@ TOUR = (
     TourStop("legs", "/legs/?state=down", "Legs"),
     TourStop("aggregators", "/aggregators/", "Aggregators"),
     TourStop("edit", "/bonds/{bond}/edit/", "harbour-office"),
-    TourStop("spaces", "/spaces/tree/", "Spaces"),
+    TourStop("spaces", "/spaces/tree/", "Tree of spaces"),
     TourStop("settings", "/system/settings/", "Settings"),
     TourStop("failover", "/system/failover/", "Failover"),
     TourStop("audit", "/audit/", "Audit"),
