@@ -21,8 +21,12 @@ from openbond.server.system.actors import SERVER
 from openbond.server.system.models import AuditEntry, Settings
 from openbond.server.web.objects.urls import urlpatterns as of_objects
 from openbond.server.web.urls import urlpatterns
+from tests.contract.wall import Wall
 from tests.queries import queries_of
+from tests.replay import replayed
 from tests.web.objects.test_every_page import ESCAPED, EVIL, FEW, MANY, grow
+from tests.web.objects.test_site_wall import walled
+from tests.web.objects.walking import Address
 from tests.web.signed_in import Https, signed_in
 from tests.world import World
 
@@ -70,21 +74,45 @@ def state(settings: Any, tmp_path: Path, world: World) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def wall(db: None) -> Wall:
+    return replayed(walled)
+
+
 def patterns(found: list[Any], before: str = "/") -> Iterator[str]:
-    """Yield every address below these patterns, as it is declared."""
+    """Yield every address below these patterns that is not walked with those of objects."""
+    walked = {one.name for one in of_objects}
     for one in found:
         address = before + str(one.pattern)
         if isinstance(one, URLResolver):
             yield from patterns(one.url_patterns, address)
-        elif isinstance(one, URLPattern) and one not in of_objects:
+        elif isinstance(one, URLPattern) and one.name not in walked:
             yield address
+
+
+def of_one_object(path: str) -> bool:
+    return "<id:" in path
 
 
 def test_every_address_of_the_site_is_walked() -> None:
     named = {re.sub(re.escape(BACKUP), "<str:name>", path) for path in PINS}
     there = {path for path in patterns(list(urlpatterns)) if not OTHERS.match(path)}
 
-    assert there == named
+    assert {path for path in there if not of_one_object(path)} == named
+
+
+def test_more_pages_of_one_object_stand_behind_the_wall_too(wall: Wall) -> None:
+    gil, nobody = signed_in(wall.world, "gil"), Https()
+    before = AuditEntry.objects.count()
+    more = [path for path in patterns(list(urlpatterns)) if of_one_object(path)]
+
+    for path in more:
+        filled = Address("more", path.lstrip("/")).filled(wall.things.ids)
+        assert gil.get(filled).status_code in {404, 405}, path
+        assert gil.post(filled, {}).status_code in {404, 405}, path
+        assert nobody.get(filled).status_code in {302, 405}, path
+
+    assert AuditEntry.objects.count() == before
 
 
 @pytest.mark.usefixtures("state")
