@@ -53,11 +53,13 @@ PINS = {
 }
 # Pages that are only posted to.
 POSTS = ("/theme/", "/system/backups/make/", "/account/tokens/1/revoke/", "/account/", "/sign-out/")
-# Open to whoever is not signed in; allauth's inner steps, which lead on; and events, a stream.
+# Open to whoever is not signed in; allauth's inner steps, which lead on; events, a stream; and
+# forms that make an object, which have tests of their own.
 OTHERS = re.compile(
     r"/(static|branding|first-run|sign-in|sign-out|events|theme)/"
     r"|/account/two-factor/(authenticate|reauthenticate|totp|recovery-codes|webauthn/.+)"
     r"|/account/(reauthenticate|tokens/.+)|/system/backups/make/"
+    r"|/[a-z_]+/new/"
 )
 
 
