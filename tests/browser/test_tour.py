@@ -27,7 +27,8 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 def test_the_main_pages_can_be_read_by_all_and_break_no_rule(
     browser: Browser, operator: LiveServer
 ) -> None:
-    visitor = Visitor(browser, operator.url, viewport=DESK)
+    # Colours that are on their way to others are no fault.
+    visitor = Visitor(browser, operator.url, viewport=DESK, reduced_motion="reduce")
     with operator.client() as api:
         ids = ids_of(api, PASSWORD)
     visitor.go("/sign-in/")
@@ -38,12 +39,13 @@ def test_the_main_pages_can_be_read_by_all_and_break_no_rule(
     for stop in TOUR:
         visitor.go(stop.address(ids))
         expect(visitor.page.locator("h1")).to_contain_text(stop.heading)
-        for colours in ("light", "dark"):
-            visitor.page.emulate_media(color_scheme=colours)
-            found = visitor.faults_of_accessibility()
-            faults += [f"{stop.name} {colours}: {fault}" for fault in found]
+        found = visitor.faults_of_accessibility()
+        visitor.page.emulate_media(color_scheme="dark")
+        found += visitor.faults_of_accessibility("color-contrast", "link-in-text-block")
+        visitor.page.emulate_media(color_scheme="light")
+        faults += [f"{stop.name}: {fault}" for fault in found]
         html = visitor.page.request.get(stop.address(ids)).text()
-        faults += [f"{stop.name}: {found[0]}" for found in INLINE.finditer(html)]
+        faults += [f"{stop.name}: {inline[0]}" for inline in INLINE.finditer(html)]
         visitor.page.set_viewport_size(PHONE)
         wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
         if visitor.page.evaluate(wide) > 0:
@@ -51,5 +53,5 @@ def test_the_main_pages_can_be_read_by_all_and_break_no_rule(
         visitor.page.set_viewport_size(DESK)
 
     visitor.close()
-    assert faults == []
+    assert "\n".join(faults) == ""
     assert visitor.complaints == []
