@@ -47,7 +47,7 @@ from openbond.server.system.actors import SERVER  # noqa: E402
 from openbond.server.system.selectors import current_settings  # noqa: E402
 from openbond.server.system.services import update_settings  # noqa: E402
 from openbond.wire.exchange import POLL, REPORT, PollAnswer, PollRequest, ReportRequest  # noqa: E402
-from openbond.wire.metrics import BondMetrics, LegMetrics  # noqa: E402
+from openbond.wire.metrics import BondMetrics, Columns, LegMetrics  # noqa: E402
 from openbond.wire.reports import (  # noqa: E402
     ConfigApplied,
     LegFacts,
@@ -132,7 +132,7 @@ class Operator:
             if isinstance(polling, Exception):
                 raise polling
             (answer,) = answer_polls([polling], crl=self.crl, now=self.now)
-            if isinstance(answer, PollAnswer) and answer.envelope is not None:
+            if isinstance(answer, PollAnswer) and answer.envelope:
                 applied = ConfigApplied(
                     number=teller.next(),
                     at_ms=ms(self.now),
@@ -197,6 +197,7 @@ class Operator:
         for node_id, is_bonder in ((bond.bonder_id, True), (bond.current_aggregator_id, False)):
             teller = self.tellers[node_id]
             up, down = ([int(rate * share) for share in load] for rate in (9_000_000, 61_000_000))
+            whole: Columns = {"up": list(up), "down": list(down)}
             parts = [
                 LegMetrics(
                     leg_id=leg.pk,
@@ -217,7 +218,7 @@ class Operator:
                 interval_ms=60_000,
                 times_ms=[ms(at) for at in times],
                 node={"cpu": [120 + int(200 * share) for share in load], "memory": [310]},
-                bonds=[BondMetrics(bond_id=bond.pk, series={"up": up, "down": down}, legs=parts)],
+                bonds=[BondMetrics(bond_id=bond.pk, series=whole, legs=parts)],
             )
             self.report(teller, times[-1], report)
 

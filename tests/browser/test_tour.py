@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.browser.tour import EMAIL, TOUR, ids_of
 from tests.browser.visitor import Visitor
 from tests.control.live import PASSWORD, LiveServer
 
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 INLINE = re.compile(r"<style|<[^>]+\s(style|on[a-z]+)=|<script(?![^>]*(\ssrc=|json))")
 
 

@@ -168,7 +168,10 @@ def test_what_people_write_is_text_on_these_pages_too(world: World) -> None:
     Settings.objects.update_or_create(
         pk=1, defaults={"email_username": EVIL, "server_hostname": EVIL}
     )
-    entries = [("aggregator", "failed", {}), ("bond", "move", {"current_aggregator": 1})]
+    entries: list[tuple[str, str, dict[str, object]]] = [
+        ("aggregator", "failed", {}),
+        ("bond", "move", {"current_aggregator": 1}),
+    ]
     for kind, action, change in entries:
         AuditEntry.objects.create(
             at=world.now, actor_name=EVIL, action=action, kind=kind, object_id=1,

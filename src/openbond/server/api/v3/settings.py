@@ -116,7 +116,8 @@ class SettingsObject(Door):
         return etag_of(self._values(row) | {WRITE_ONLY: row.sealed_email_password}, root="/")
 
     def _values(self, row: Settings) -> dict[str, Any]:
-        return {name: getattr(row, name) for name in self.body().fields if name != WRITE_ONLY}
+        names = (str(name) for name in self.body().fields)
+        return {name: getattr(row, name) for name in names if name != WRITE_ONLY}
 
 
 def _is_host(text: str) -> bool:
