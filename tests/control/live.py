@@ -108,8 +108,12 @@ class LiveServer:
 
     def populate(self, *words: str) -> dict[str, Any]:
         """Make or change objects from another process."""
+        return self.run_beside("tests.control.populate", *words)
+
+    def run_beside(self, module: str, *words: str) -> dict[str, Any]:
+        """Run a module on the same state directory; return the JSON that it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "tests.control.populate", *words],
+            [sys.executable, "-m", module, *words],
             capture_output=True,
             text=True,
             env=self.all_environment(),

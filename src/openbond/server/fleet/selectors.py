@@ -84,6 +84,19 @@ def routing_groups_visible_to(viewer: Viewer) -> QuerySet[RoutingGroup]:
     return rows.annotate(aggregator_count=Count("aggregators", filter=members, distinct=True))
 
 
+def versions_of_nodes(viewer: Viewer) -> list[tuple[str, str, int]]:
+    """Return kind, software version ("" if it never reported) and count of the nodes in reach."""
+    rows = nodes_visible_to(viewer).filter(viewer.in_reach()).order_by().values("kind", "version")
+    found = rows.annotate(count=Count("pk"))
+    return [(row["kind"], row["version"], row["count"]) for row in found]
+
+
+def failover_fault() -> str:
+    """Return in words which known host did not answer when they were last asked; "": all did."""
+    asked = MonitorLease.objects.values_list("hosts_fault", flat=True)
+    return asked.first() or ""
+
+
 def config_updates_visible_to(viewer: Viewer) -> QuerySet[ConfigUpdate]:
     return ConfigUpdate.objects.filter(viewer.in_reach("node__space"))
 
@@ -123,11 +136,13 @@ def _checks_of(row: Aggregator) -> ChecksOfAggregator:
 
 def is_failover_suspended(settings: Settings) -> bool:
     """Report whether no bond is moved now, for whatever reason."""
-    fault = ""
-    if settings.known_hosts_enabled:
-        asked = MonitorLease.objects.values_list("hosts_fault", flat=True)
-        fault = asked.first() or ""
-    return bool(why_nothing_moves(settings, hosts_fault=fault))
+    return bool(why_nothing_moves_now(settings))
+
+
+def why_nothing_moves_now(settings: Settings) -> str:
+    """Return in words what keeps bonds from being moved now; "" when nothing does."""
+    fault = failover_fault() if settings.known_hosts_enabled else ""
+    return why_nothing_moves(settings, hosts_fault=fault)
 
 
 def why_nothing_moves(settings: Settings, *, hosts_fault: str) -> str:

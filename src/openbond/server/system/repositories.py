@@ -38,10 +38,10 @@ def newest_version(state: Path) -> str | None:
 def _versions(directory: Path) -> list[str]:
     matches = [PACKAGE.fullmatch(file.name) for file in directory.iterdir()]
     found = {match[1] for match in matches if match}
-    return sorted(found, key=_age, reverse=True)
+    return sorted(found, key=age_of, reverse=True)
 
 
-def _age(version: str) -> list[tuple[int, int, str]]:
+def age_of(version: str) -> list[tuple[int, int, str]]:
     """Return a key that grows with the version: numbers as numbers, and `~` before the end."""
     parts = re.findall(r"\d+|[A-Za-z]+|~|[^A-Za-z0-9~]+", version)
     key = [_part(part) for part in parts]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django_tasks_db.compat import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
@@ -56,3 +56,16 @@ def audit_kinds() -> list[str]:
 def kept_tasks() -> QuerySet[KeptTask]:
     """Return the background tasks, those that wait and those that ended not long ago."""
     return DBTaskResult.objects.order_by("-enqueued_at")
+
+
+def words_of_failure(task: KeptTask) -> str:
+    """Return what a failed task said, without the way to it; "" of one that did not fail."""
+    last = task.traceback.rstrip().rpartition("\n")[2]
+    name, colon, words = last.partition(": ")
+    return words if colon and name.endswith(task.exception_class_path) else last
+
+
+def of_failover(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Leave what tells of failover: marks of aggregators set and cleared, bonds moved."""
+    marks = Q(kind="aggregator", action__in=("failed", "recovered"))
+    return entries.filter(marks | Q(kind="bond", action="move"))

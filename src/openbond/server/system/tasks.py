@@ -1,11 +1,12 @@
-"""Work for later: rebuilding the provisioning images."""
+"""Work for later, once however often it is asked for; rebuilding the provisioning images."""
 
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django_tasks import task
+from django_tasks.base import Task
 from django_tasks_db.compat import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
@@ -13,7 +14,7 @@ from .actors import Actor
 from .alerts import raise_alert
 from .changes import Change
 from .locks import Lock, take
-from .selectors import current_settings
+from .selectors import KeptTask, current_settings
 from .services import record
 
 UNFINISHED = (TaskResultStatus.READY, TaskResultStatus.RUNNING)
@@ -27,23 +28,29 @@ class NoImageBuilder(Exception):
     """Nothing on this server can build images."""
 
 
-@transaction.atomic
 def queue_iso_creation(*, by: Actor, now: datetime) -> str:
-    """Queue the rebuilding of the images; return the id of the task.
+    """Queue the rebuilding of the images; return the id of the task."""
+    return queue_once(create_isos, by=by, action="createisos", kind="images", now=now)
 
-    While one is queued or running it is that one's, so that asking twice builds once.
+
+@transaction.atomic
+def queue_once(what: Task[[], None], *, by: Actor, action: str, kind: str, now: datetime) -> str:
+    """Queue a task that somebody asks for; return its id.
+
+    While one is queued or running it is that one's, so that asking twice does it once.
     """
     take(Lock.TASKS)
-    unfinished = DBTaskResult.objects.filter(
-        task_path=create_isos.module_path, status__in=UNFINISHED
-    )
-    present = unfinished.values_list("pk", flat=True).first()
+    present = unfinished(what).values_list("pk", flat=True).first()
     if present is not None:
         return str(present)
-    queued = create_isos.enqueue()
-    row = current_settings()
-    record(by=by, action="createisos", row=row, change=Change(), now=now, kind="images")
+    queued = what.enqueue()
+    record(by=by, action=action, row=current_settings(), change=Change(), now=now, kind=kind)
     return str(queued.id)
+
+
+def unfinished(what: Task[[], None]) -> QuerySet[KeptTask]:
+    """Return those of a task that wait or run."""
+    return DBTaskResult.objects.filter(task_path=what.module_path, status__in=UNFINISHED)
 
 
 def task_counts() -> dict[str, int]:

@@ -96,6 +96,7 @@ GROUPS = (
             Entry("config_updates", "Config updates", "update", "view_systemstatus"),
             Entry("failover", "Failover", "failover", "view_systemstatus"),
             Entry("audit", "Audit", "audit"),
+            Entry("tasks", "Background tasks", "clock", "view_systemstatus", root_only=True),
             Entry("backups", "Backups", "backup", "view_backup", root_only=True),
             Entry("tls", "TLS", "lock", "view_systemstatus"),
             Entry("versions", "Versions", "version", "view_systemstatus"),

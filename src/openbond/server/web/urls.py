@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("openbond.server.web.accounts.urls")),
     path("theme/", ThemeChoice.as_view(), name="theme"),
     path("switch-space/", SwitchSpace.as_view(), name="switch_space"),
+    path("system/", include("openbond.server.web.system.urls")),
     path("dashboard/prevented/", Prevented.as_view(), name="dashboard_prevented"),
     path("", Dashboard.as_view(), name="dashboard"),
     path("", include("openbond.server.web.bonds.urls")),

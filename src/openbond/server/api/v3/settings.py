@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from rest_framework import serializers
@@ -71,7 +71,7 @@ class SettingsBody(Body):
     management_network = Text(read_only=True)
 
 
-NAMES = [str(name) for name in SettingsBody().fields if str(name) != "email_password"]
+WRITE_ONLY = "email_password"
 
 
 class SettingsObject(Door):
@@ -83,6 +83,7 @@ class SettingsObject(Door):
         "change": "change_settings",
     }
     root_only = frozenset({"retrieve", "replace", "change"})
+    body: ClassVar[type[Body]] = SettingsBody
 
     def retrieve(self, request: Request, **path: object) -> Response:
         return self._answer(current_settings())
@@ -94,26 +95,29 @@ class SettingsObject(Door):
     def change(self, request: Request, **path: object) -> Response:
         with transaction.atomic():
             hold(current_settings())
-            check_precondition(request, _etag(current_settings()))
+            check_precondition(request, self._etag(current_settings()))
             row = update_settings(by=self.viewer, **self._taken())
         return self._answer(row)
 
     def writes_offered(self) -> dict[str, object]:
-        return {"PUT": describe_fields(SettingsBody())} if self.may_call("replace") else {}
+        return {"PUT": describe_fields(self.body())} if self.may_call("replace") else {}
 
     def _taken(self) -> dict[str, Any]:
         context = {"viewer": self.viewer, "row": None}
-        return checked(SettingsBody(data=self.sent(), partial=True, context=context))
+        return checked(self.body(data=self.sent(), partial=True, context=context))
 
     def _answer(self, row: Settings) -> Response:
         left_out = fields_left_out(self.request.query_params)
-        shown = {name: getattr(row, name) for name in NAMES if name not in left_out}
-        return Response(shown, headers={"ETag": _etag(row)})
+        found = self._values(row).items()
+        shown = {name: value for name, value in found if name not in left_out}
+        return Response(shown, headers={"ETag": self._etag(row)})
 
+    def _etag(self, row: Settings) -> str:
+        return etag_of(self._values(row) | {WRITE_ONLY: row.sealed_email_password}, root="/")
 
-def _etag(row: Settings) -> str:
-    values = {name: getattr(row, name) for name in NAMES}
-    return etag_of(values | {"email_password": row.sealed_email_password}, root="/")
+    def _values(self, row: Settings) -> dict[str, Any]:
+        names = (str(name) for name in self.body().fields)
+        return {name: getattr(row, name) for name in names if name != WRITE_ONLY}
 
 
 def _is_host(text: str) -> bool:

@@ -1,5 +1,6 @@
 """One's own account: who one is, the password, API tokens."""
 
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from openbond.server.api.v3.users import UserBody
 from openbond.server.errors import InvalidFields
 from openbond.server.spaces.selectors import groups_of, tokens_of
 from openbond.server.spaces.services import create_token, delete_token, update_user
+from openbond.server.system.rules import timezone_names
 from openbond.server.system.selectors import current_settings
 from openbond.server.web.form_faults import Faults, faults_of
 from openbond.server.web.page import Page
@@ -26,11 +28,39 @@ WRONG = "This is not your password."
 DIFFERENT = "The two are not alike."
 NOT_A_DATE = "Give a date as YYYY-MM-DD."
 DEFAULT_DAYS = 90
+# What one may change of oneself, beside the password.
+OWN = ("first_name", "last_name", "timezone")
 
 
 class Account(Page):
+    """Who one is. The name and the time zone are one's own to change; the rest is not."""
+
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.render("web/account/account.html", {"groups": groups_of(self.viewer.user)})
+        user = self.viewer.user
+        return self._answer({name: getattr(user, name) for name in OWN})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        given = {name: request.POST[name] for name in OWN if name in request.POST}
+        body = UserBody(instance=self.viewer.user, data=given, partial=True)
+        try:
+            body.is_valid(raise_exception=True)
+            taken = {name: body.validated_data[name] for name in given}
+            update_user(by=self.viewer, user=self.viewer.user, **taken)
+        except (InvalidFields, ValidationError) as refused:
+            return self._answer(given, errors=faults_of(refused), status=400)
+        messages.success(request, "Your account was changed.")
+        return HttpResponseRedirect(reverse("account"))
+
+    def _answer(
+        self, values: Mapping[str, str], *, errors: Faults | None = None, status: int = 200
+    ) -> HttpResponse:
+        context = {
+            "groups": groups_of(self.viewer.user),
+            "values": values,
+            "errors": errors,
+            "zones": [(name, name) for name in sorted(timezone_names())],
+        }
+        return self.render("web/account/account.html", context, status=status)
 
 
 class Password(Page):

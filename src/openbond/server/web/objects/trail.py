@@ -19,7 +19,12 @@ from openbond.server.fleet.selectors import config_updates_visible_to
 from openbond.server.spaces.selectors import audit_visible_to
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.models import AuditEntry
-from openbond.server.system.selectors import STATUSES_OF_TASKS, KeptTask, kept_tasks
+from openbond.server.system.selectors import (
+    STATUSES_OF_TASKS,
+    KeptTask,
+    kept_tasks,
+    words_of_failure,
+)
 
 # Kind of object → where its page is, and the code that opens it.
 KINDS: dict[str, tuple[str, str]] = {
@@ -255,7 +260,7 @@ class Tasks(Collection[Any]):
                 "enqueued": values.time(row.enqueued_at),
                 "started": values.time_or_null(row.started_at),
                 "finished": values.time_or_null(row.finished_at),
-                "error": row.exception_class_path,
+                "error": words_of_failure(row),
             }
             for row in rows
         ]

@@ -28,7 +28,7 @@ class Branch:
 
     shown: Shown
     depth: int
-    counts: list[int]
+    counts: list[tuple[str, int]]
     is_cut: bool
 
 
@@ -81,7 +81,7 @@ def _branches(shown: list[Shown], top: int, depth: int, *, is_cut: bool) -> Iter
     while waiting:
         space, deep = waiting.pop()
         children = below.get(space["id"], [])
-        counts = [space["related_object_counts"][name] for name in COUNTED]
+        counts = [(label(name), space["related_object_counts"][name]) for name in COUNTED]
         has_more = space["related_object_counts"]["spaces"] > 0 and not children
         yield Branch(space, min(deep, DEEPEST), counts, is_cut and has_more)
         waiting += [(child, deep + 1) for child in reversed(children)]
