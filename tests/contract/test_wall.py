@@ -21,13 +21,15 @@ REQUESTS = 4900
 RELATIONS = 50
 
 # Bricks behind bricks: taken out alone they open nothing, because an object below a bond is only
-# looked for below a bond in reach; the others, no URI asks.
+# looked for below a bond in reach; the others, no URI asks
+# (the site does: tests/web/test_system.py).
 BEHIND = {
     "bonds.selectors.bonds.bonds_visible_to call 0",
     "bonds.selectors.bonds.legs_visible_to call 0",
     "bonds.selectors.routing.connected_ips_visible_to call 0",
     "bonds.selectors.routing.cpe_nat_ips_visible_to call 0",
     "bonds.selectors.routing.routes_visible_to call 0",
+    "fleet.selectors.versions_of_nodes call 0",
     "measurement.selectors.tests.bond_tunings_visible_to call 0",
     "measurement.selectors.tests.leg_tunings_visible_to call 0",
     "measurement.selectors.tests.speed_tests_visible_to call 0",
