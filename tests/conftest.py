@@ -1,15 +1,21 @@
 """What every test of the server stands on: the chosen database, and one small world."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 from django.conf import settings
 from django.utils import timezone
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.databases import databases_for_tests, use
 from tests.replay import replayed
 from tests.world import World, create_world
+
+# Debian's and Ubuntu's name. No browser is ever downloaded.
+CHROMIUMS = ("chromium", "chromium-browser")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,3 +50,16 @@ def world(db: None) -> World:
 @pytest.fixture
 def now(world: World) -> datetime:
     return world.now
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium. It ends with the module: no other loop of asyncio runs beside it."""
+    program = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if program is None:
+        pytest.skip("no chromium here; as root: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # As root there is no sandbox; what is opened is our own server alone.
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()

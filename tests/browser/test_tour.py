@@ -27,8 +27,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 def test_the_main_pages_can_be_read_by_all_and_break_no_rule(
     browser: Browser, operator: LiveServer
 ) -> None:
-    # Colours that are on their way to others are no fault.
-    visitor = Visitor(browser, operator.url, viewport=DESK, reduced_motion="reduce")
+    visitor = Visitor(browser, operator.url, viewport=DESK)
     with operator.client() as api:
         ids = ids_of(api, PASSWORD)
     visitor.go("/sign-in/")

@@ -11,6 +11,8 @@ GRAVE = {"serious", "critical"}
 
 class Visitor:
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+        # Colours that are on their way to others are no fault.
+        options.setdefault("reduced_motion", "reduce")
         self._context = browser.new_context(ignore_https_errors=True, base_url=url, **options)
         self._context.set_default_timeout(60_000)  # the machine may be busy
         self.page: Page = self._context.new_page()

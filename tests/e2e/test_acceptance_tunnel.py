@@ -10,7 +10,7 @@ import pytest
 from msgspec import Struct
 
 from openbond.lab.daemons import daemon_status
-from openbond.lab.layout import AGGREGATORS, INTERNET, LINES, SITE
+from openbond.lab.layout import AGGREGATORS, CORE, INTERNET, LINES, SITE
 from openbond.lab.line import Shape
 from openbond.lab.netns import Namespace
 from openbond.lab.programs import OPENBOND
@@ -164,11 +164,14 @@ def test_switching_security_in_service_costs_at_most_half_a_second(
 
 @pytest.fixture
 def firewall(site: Site) -> Iterator[None]:
-    """Close the aggregator but for the ports of its legs, and what it asks for itself."""
+    """Close the aggregator but for the ports of its legs, what it asks for itself, and what it
+    tells the core about routes: that is the operator's own side.
+    """
     ports = ", ".join(str(leg.tunnel_port) for leg in site.bond().leg_list)
     rules = (
         "table inet acceptance { chain input { type filter hook input priority -50; policy drop; "
         'iif "lo" accept; meta l4proto tcp ct state established accept; '
+        f"ip saddr {CORE} tcp dport 179 accept; ip saddr {CORE} udp dport 3784 accept; "
         f"tcp dport 8005 accept; udp dport {{ {ports} }} accept; }}; }}\n"
     )
     host = site.lab.host(AGGREGATOR.host)

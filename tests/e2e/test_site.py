@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from openbond.lab.layout import LINES
-from tests.browser.conftest import browser as browser
 from tests.browser.visitor import Visitor
 
 from .site import Site
