@@ -113,25 +113,29 @@ def add_vlan(kernel: Kernel, vlan: Vlan) -> None:
 
     Raises NotNow when this kernel has no VLANs, Refused, NotPrivileged.
     """
-    if kernel.link_lookup(ifname=vlan.name):
-        raise Refused(f"an interface {vlan.name} of another program exists: remove it")
+    missing = (
+        "this kernel has no VLANs: load the module with `modprobe 8021q`, or use an "
+        "interface without a VLAN suffix"
+    )
+    lower = index_of(vlan.interface)
+    add_own_link(kernel, vlan.name, missing=missing, kind="vlan", link=lower, vlan_id=vlan.tag)
+
+
+def add_own_link(kernel: Kernel, name: str, *, missing: str, **attributes: object) -> None:
+    """Make an interface of a kind that a kernel may lack, and mark it as ours.
+
+    Raises NotNow with the words of `missing` when it does lack it, Refused, NotPrivileged.
+    """
+    if kernel.link_lookup(ifname=name):
+        raise Refused(f"an interface {name} of another program exists: remove it")
     try:
         with explained():
-            kernel.link(
-                "add",
-                ifname=vlan.name,
-                kind="vlan",
-                link=index_of(vlan.interface),
-                vlan_id=vlan.tag,
-            )
-            kernel.link("set", index=index_of(vlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
+            kernel.link("add", ifname=name, **attributes)
+            kernel.link("set", index=index_of(name), IFLA_IFALIAS=DEVICE_ALIAS)
     except Refused as refused:
         cause = refused.__cause__
         if isinstance(cause, NetlinkError) and cause.code == errno.EOPNOTSUPP:
-            raise NotNow(
-                "this kernel has no VLANs: load the module with `modprobe 8021q`, or use an "
-                "interface without a VLAN suffix"
-            ) from refused
+            raise NotNow(missing) from refused
         raise
 
 

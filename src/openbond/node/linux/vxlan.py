@@ -1,16 +1,13 @@
 """The VXLAN of a private WAN, and the aggregators at its far ends (RFC 7348)."""
 
-import errno
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from pyroute2.netlink.exceptions import NetlinkError
-
-from openbond.node.plan.numbers import DEVICE_ALIAS, VXLAN_PORT
+from openbond.node.plan.numbers import VXLAN_PORT
 from openbond.node.plan.values import FarEnd, OwnDevice, Vxlan
 
-from .links import index_of
-from .netlink import Kernel, NotNow, Refused, explained
+from .links import add_own_link, index_of
+from .netlink import Kernel, explained
 
 # Where frames go whose station is not known yet.
 ANY_STATION = "00:00:00:00:00:00"
@@ -32,22 +29,12 @@ def add_vxlan(kernel: Kernel, vxlan: Vxlan) -> None:
 
     Raises NotNow when this kernel has none, Refused, NotPrivileged.
     """
-    if kernel.link_lookup(ifname=vxlan.name):
-        raise Refused(f"an interface {vxlan.name} of another program exists: remove it")
-    try:
-        with explained():
-            kernel.link(
-                "add", ifname=vxlan.name, kind="vxlan", vxlan_id=vxlan.vni, vxlan_port=VXLAN_PORT
-            )
-            kernel.link("set", index=index_of(vxlan.name), IFLA_IFALIAS=DEVICE_ALIAS)
-    except Refused as refused:
-        cause = refused.__cause__
-        if isinstance(cause, NetlinkError) and cause.code == errno.EOPNOTSUPP:
-            raise NotNow(
-                "this kernel has no VXLAN: load the module with `modprobe vxlan`; until then the "
-                "private WAN joins only bonds on the same aggregator"
-            ) from refused
-        raise
+    missing = (
+        "this kernel has no VXLAN: load the module with `modprobe vxlan`; until then the "
+        "private WAN joins only bonds on the same aggregator"
+    )
+    vni, port = vxlan.vni, VXLAN_PORT
+    add_own_link(kernel, vxlan.name, missing=missing, kind="vxlan", vxlan_id=vni, vxlan_port=port)
 
 
 def add_far_end(kernel: Kernel, far_end: FarEnd) -> None:

@@ -1,6 +1,5 @@
 """The bonder's own DHCP server with DNS for its customers: one dnsmasq (behaviour 5.9). Pure."""
 
-import hashlib
 from collections.abc import Iterator
 from ipaddress import IPv4Interface, ip_interface
 
@@ -24,11 +23,9 @@ def wish_dhcp_server(wishes: Wishes, bond: BondConfig, facts: Facts) -> None:
         wishes.warn(about, MISSING)
         return
     text = "\n".join([*_common(served, facts), *_ranges(served)]) + "\n"
-    # Named by what is in it: another config means another dnsmasq.
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    name = f"{DIRECTORY}/{digest}.conf"
-    wishes.client_file(ClientFile(name, text.encode()), about)
-    conf = f"--conf-file={facts.machine.client_files}/{name}"
+    file = ClientFile.named_by_content(DIRECTORY, text)
+    wishes.client_file(file, about)
+    conf = f"--conf-file={facts.machine.client_files}/{file.name}"
     argv = (facts.machine.dnsmasq, "--keep-in-foreground", conf)
     wishes.program(RunningProgram("dhcp-server", argv), about)
 

@@ -4,7 +4,6 @@ It takes from the kernel's table what carries our protocol number, and nothing e
 change when a bond comes or goes, and gives the kernel no route.
 """
 
-import hashlib
 from collections.abc import Iterator
 
 from openbond.node.routing_settings import RoutingKind, RoutingSettings
@@ -31,11 +30,10 @@ def wish_routing_daemon(wishes: Wishes, content: NodeContent, facts: Facts) -> N
         wishes.warn("node", MISSING)
         return
     text = bird_config(routing, table=machine.route_table, protocol=machine.protocol)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    name = f"{DIRECTORY}/{digest}.conf"
-    wishes.client_file(ClientFile(name, text.encode()), "node")
+    file = ClientFile.named_by_content(DIRECTORY, text)
+    wishes.client_file(file, "node")
     files = machine.client_files
-    argv = (machine.bird, "-f", "-c", f"{files}/{name}", "-s", f"{files}/{DIRECTORY}.ctl")
+    argv = (machine.bird, "-f", "-c", f"{files}/{file.name}", "-s", f"{files}/{DIRECTORY}.ctl")
     wishes.program(RunningProgram("bird", argv), "node")
 
 

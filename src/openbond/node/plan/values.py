@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -212,10 +213,18 @@ class SettingsFile:
 
 @dataclass(frozen=True, slots=True)
 class ClientFile:
-    """What a PPPoE or modem client starts from, below DIR/run/bonding; it may hold a password."""
+    """What a program that the supervisor keeps starts from, below DIR/run/bonding; it may hold a
+    password.
+    """
 
     name: str
     text: bytes
+
+    @classmethod
+    def named_by_content(cls, directory: str, text: str) -> "ClientFile":
+        """Return a file whose name follows from its text: another text means another program."""
+        content = text.encode()
+        return cls(f"{directory}/{sha256(content).hexdigest()[:12]}.conf", content)
 
     def __str__(self) -> str:
         return f"settings {self.name}"
