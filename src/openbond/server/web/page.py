@@ -13,9 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views import View
-from rest_framework.request import Request
 
-from openbond.server.api.links import Links
 from openbond.server.api.view import Door
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.viewer import Viewer
@@ -67,17 +65,6 @@ class Page(View):
     def space(self) -> Space:
         """The space switched to."""
         return self.visit.space
-
-    def opened(self, view: type[D], *, viewer: Viewer | None = None, **path: object) -> D:
-        """Return a view of the API that answers within this request, for its rules and looks.
-
-        So `self.opened(Bonds)` has `rows()`, `listing`, `derived()`, `present(rows)`, `body`, and
-        `find(pk)`; `path` is what its address would hold. Links in what it presents are paths.
-        """
-        other = view()
-        other.request, other.kwargs = Request(self.request), dict(path)
-        other.viewer, other.links, other.now = viewer or self.viewer, Links(), self.now
-        return other
 
     def render(
         self,

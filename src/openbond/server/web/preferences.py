@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
+from openbond.server.api.in_process import opened
 from openbond.server.api.v3.spaces import Spaces
 
 from .context import THEME_COOKIE, THEMES
@@ -33,7 +34,7 @@ class SwitchSpace(Page):
     """Chooses which space lists and counts show, with all below it; kept in the session."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        spaces = self.opened(Spaces)
+        spaces = opened(Spaces, self.viewer)
         search = {"search": request.GET.get("search", "")}
         found = spaces.listing.narrow(spaces.rows(), _query(search), spaces.derived)
         rows = list(found.order_by("level", "name", "id")[: MOST_SHOWN + 1])
@@ -47,7 +48,7 @@ class SwitchSpace(Page):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         chosen = request.POST.get("space", "")
-        space = self.opened(Spaces).find(int(chosen) if chosen.isdecimal() else 0)
+        space = opened(Spaces, self.viewer).find(int(chosen) if chosen.isdecimal() else 0)
         if space.pk == self.viewer.user.space_id:
             request.session.pop(SPACE_KEY, None)
         else:

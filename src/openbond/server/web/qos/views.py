@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
+from openbond.server.api.in_process import opened
 from openbond.server.api.v3.qos_profiles import QosProfiles
 from openbond.server.bonds.services import replace_qos_parts, update_qos_profile
 from openbond.server.control.looked_at import differences
@@ -140,7 +141,7 @@ class EditProfile(EditorPage):
 
     def around(self) -> dict[str, object]:
         profile = self.profile()
-        bonds = self.opened(QosProfiles).present(
+        bonds = opened(QosProfiles, self.viewer).present(
             qos_profiles_visible_to(self.viewer).filter(pk=profile.pk)
         )[0]["bond_count"]
         return {"profile": profile, "back": f"/qos/{profile.pk}/", "bonds": bonds}
