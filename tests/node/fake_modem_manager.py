@@ -117,6 +117,9 @@ class FakeModem(ServiceInterface):
         self.operator = "Example Mobile"
         self.ip4: dict[str, Variant] = static_ip4()
         self.refuses = ""  # why Connect fails
+        self.keeps = 0  # how many times Disconnect fails
+        self.may_connect = asyncio.Event()
+        self.may_connect.set()
         self.bearers: dict[str, FakeBearer] = {}
         self.path = ""
         self.returns_after_s = 0.2
@@ -204,6 +207,7 @@ class FakeSimple(ServiceInterface):
         modem = self.modem
         modem.calls.append("Connect")
         modem.asked.append(properties)
+        await modem.may_connect.wait()
         if modem.refuses:
             raise DBusError(f"{SERVICE}.Error.MobileEquipment.Unknown", modem.refuses)
         path = modem.manager.add_bearer(modem, properties)
@@ -213,6 +217,9 @@ class FakeSimple(ServiceInterface):
     @dbus_method()
     async def Disconnect(self, bearer: DBusObjectPath) -> None:
         self.modem.calls.append("Disconnect")
+        if self.modem.keeps:
+            self.modem.keeps -= 1
+            raise DBusError(f"{SERVICE}.Error.Core.Retry", "Busy")
         found = self.modem.bearers.get(bearer)
         if found is None:
             raise DBusError(f"{SERVICE}.Error.Core.NotFound", "No such bearer")

@@ -37,6 +37,7 @@ from tests.node.fake_modem_manager import (
     FAILED,
     LOCKED,
     PPP,
+    REGISTERED,
     FakeModemManager,
     modem_manager,
     private_bus,
@@ -72,6 +73,11 @@ class Place:
 
     def line(self, leg_id: int = 24) -> Line | None:
         return read_lines(self.paths.lines).get(leg_id)
+
+    def is_served(self) -> bool:
+        """The line is there, and not just the word that ModemManager was not yet seen."""
+        line = self.line()
+        return line is not None and not line.trouble
 
     def notes(self) -> list[str]:
         return [note.text for _, note in waiting_notes(self.paths.notes)]
@@ -172,7 +178,7 @@ def test_without_a_login_none_is_offered(place: Place) -> None:
     async def story(manager: FakeModemManager) -> None:
         modem = manager.new_modem()
         async with place.serving():
-            await until(place.line)
+            await until(place.is_served)
 
         assert set(modem.asked[0]) == {"apn", "ip-type"}
 
@@ -204,10 +210,10 @@ def test_a_client_that_is_restarted_leaves_the_connection_alone(place: Place) ->
     async def story(manager: FakeModemManager) -> None:
         modem = manager.new_modem()
         async with place.serving():
-            await until(place.line)
+            await until(place.is_served)
         remove(place.paths.lines / "24.json")
         async with place.serving():
-            await until(place.line)
+            await until(place.is_served)
 
         assert modem.calls == ["Connect"]
 
@@ -218,7 +224,7 @@ def test_another_apn_is_connected_anew(place: Place) -> None:
     async def story(manager: FakeModemManager) -> None:
         modem = manager.new_modem()
         async with place.serving():
-            await until(place.line)
+            await until(place.is_served)
             place.wants(replace_leg(apn="other.example"))
             await until(lambda: len(modem.asked) == 2)
 
@@ -232,7 +238,7 @@ def test_a_leg_that_is_gone_is_disconnected_and_leaves_nothing(place: Place) -> 
     async def story(manager: FakeModemManager) -> None:
         modem = manager.new_modem()
         async with place.serving():
-            await until(place.line)
+            await until(place.is_served)
             place.wants()
             await until(lambda: modem.calls == ["Connect", "Disconnect"])
 
@@ -242,11 +248,52 @@ def test_a_leg_that_is_gone_is_disconnected_and_leaves_nothing(place: Place) -> 
     place.live(story)
 
 
+def test_a_disconnection_that_fails_is_tried_again(place: Place) -> None:
+    async def story(manager: FakeModemManager) -> None:
+        modem = manager.new_modem()
+        async with place.serving():
+            await until(place.is_served)
+            modem.keeps = 2
+            place.wants()
+            await until(lambda: modem.state == REGISTERED)
+
+        assert modem.calls == ["Connect", "Disconnect", "Disconnect", "Disconnect"]
+
+    place.live(story)
+
+
+def test_a_leg_that_goes_while_its_modem_connects_is_disconnected_afterwards(place: Place) -> None:
+    async def story(manager: FakeModemManager) -> None:
+        modem = manager.new_modem()
+        modem.may_connect.clear()
+        async with place.serving():
+            await until(lambda: modem.calls == ["Connect"])
+            place.wants()
+            await asyncio.sleep(0.5)  # some looks
+            modem.may_connect.set()
+            await until(lambda: modem.calls == ["Connect", "Disconnect"])
+
+    place.live(story)
+
+
+def test_a_modem_that_passes_to_another_leg_stays_connected(place: Place) -> None:
+    async def story(manager: FakeModemManager) -> None:
+        modem = manager.new_modem()
+        async with place.serving():
+            await until(place.is_served)
+            place.wants(replace_leg(25))
+            await until(lambda: place.line(25) == LINE)
+
+        assert modem.calls == ["Connect"]
+
+    place.live(story)
+
+
 def test_the_last_leg_gone_disconnects_when_the_client_ends(place: Place) -> None:
     async def story(manager: FakeModemManager) -> None:
         modem = manager.new_modem()
         async with place.serving() as client:
-            await until(place.line)
+            await until(place.is_served)
         remove(place.paths.modem_settings)
         await client.let_go()
 

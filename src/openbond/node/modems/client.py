@@ -97,9 +97,12 @@ class ModemClient:
             for leg in wanted:
                 self._tell(leg.leg_id, Line(trouble=str(trouble)))
             return
-        self._forget_others({leg.leg_id for leg in wanted}, modems)
         before = {leg_id: leg.imei for leg_id, leg in self._legs.items() if leg.imei}
         pairs = assigned(wanted, modems, before)
+        taken = {modem.imei for modem in pairs.values()}
+        self._forget_others(
+            {leg.leg_id for leg in wanted}, [modem for modem in modems if modem.imei not in taken]
+        )
         silence = await look_for_silence(self._paths.root, (leg.bond_id for leg in wanted))
         for leg in wanted:
             self._serve_leg(self._legs[leg.leg_id], pairs.get(leg.leg_id), silence)
@@ -111,17 +114,27 @@ class ModemClient:
             log.error("no settings", why=str(damage))
             return ModemSettings()
 
-    def _forget_others(self, wanted: set[int], modems: list[Modem]) -> None:
-        """Disconnect what no leg needs any more, and take its files away."""
+    def _forget_others(self, wanted: set[int], free: list[Modem]) -> None:
+        """Disconnect what no leg needs any more, and take its files away.
+
+        A leg is forgotten once its modem is seen without a connection, or has another leg: a call
+        that failed is made again, and one that is under way is waited for.
+        """
         told = {int(path.stem) for path in self._paths.modems.glob("*.json")}
         for leg_id in (told | set(self._legs)) - wanted:
             store.remove(self._paths.lines / f"{leg_id}.json")
             store.remove(facts_path(self._paths.modems, leg_id))
         for leg_id in set(self._legs) - wanted:
-            leg = self._legs.pop(leg_id)
-            for modem in modems:
-                if modem.imei == leg.imei:
-                    self._start(leg, self._disconnect(leg, modem))
+            leg = self._legs[leg_id]
+            if leg.is_busy:
+                continue
+            connected = next(
+                (one for one in free if one.imei == leg.imei and one.is_connected), None
+            )
+            if connected is None:
+                del self._legs[leg_id]
+            else:
+                self._start(leg, self._disconnect(leg, connected))
 
     # --------------------------------------------------------------------------------- one leg
 

@@ -75,6 +75,10 @@ class Modem:
     facts: ModemFacts
     bearers: tuple[Bearer, ...]
 
+    @property
+    def is_connected(self) -> bool:
+        return any(bearer.is_connected for bearer in self.bearers)
+
     def is_called(self, name: str) -> bool:
         """Report whether the operator means this one: by IMEI, or by its place on the bus."""
         return name == self.imei or self.place == name or self.place.endswith(f"/{name}")
