@@ -2,8 +2,8 @@
 
 Each part is a run of pytest: everything that needs no root (in parallel), the server's tests once
 more on PostgreSQL, then real namespaces and the lab. Namespaces and the lab mostly wait, so the run
-on PostgreSQL works beside them, with the lowest weight: it takes what they leave. A failing part
-does not stop the others.
+on PostgreSQL works beside them, with the lowest weight: it takes what they leave. What compares
+speeds runs last, with the machine to itself. A failing part does not stop the others.
 """
 
 import os
@@ -12,12 +12,14 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent.parent
 # What takes long is told, so that the whole stays well inside its half hour.
-SLOWEST = ["--durations=8", "--durations-min=5"]
+# So is what held in a second or third run alone.
+TOLD = ["--durations=8", "--durations-min=5", "-rR"]
 SERVER_TESTS = ["tests/server", "tests/api", "tests/web", "tests/control", "tests/contract"]
 
 REST = "not netns and not e2e and not browser"
@@ -25,13 +27,14 @@ REST = "not netns and not e2e and not browser"
 
 @dataclass(frozen=True)
 class Part:
-    """One run of pytest. `is_beside`: beside those after it, and waited for at the end."""
+    """One run of pytest. `is_beside`: beside those after it, up to one that `is_alone`."""
 
     name: str
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     needs_root: bool = False
     is_beside: bool = False
+    is_alone: bool = False
 
 
 PARTS = [
@@ -42,12 +45,13 @@ PARTS = [
         (("OPENBOND_TEST_DATABASE", "postgresql"),),
         is_beside=True,
     ),
-    Part("namespaces", ("-m", "netns", "tests"), needs_root=True),
+    Part("namespaces", ("-m", "netns and not speeds", "tests"), needs_root=True),
     Part(
         "lab, end to end",
-        ("-m", "e2e or browser", "tests/e2e", "tests/browser"),
+        ("-m", "(e2e or browser) and not speeds", "tests/e2e", "tests/browser"),
         needs_root=True,
     ),
+    Part("speeds", ("-m", "speeds", "tests"), needs_root=True, is_alone=True),
 ]
 
 
@@ -66,6 +70,47 @@ class Count:
             self.passed += int(suite.get("tests", 0)) - bad - skipped
 
 
+class LowestWeight:
+    """A group of processes that get what all others leave of the processor.
+
+    To be nice is not enough: by autogroup (sched(7)) a nice value counts inside a session alone,
+    and each program of the lab has a session of its own. Where no control group can be made, it
+    is nice.
+    """
+
+    # Version 1 of the controller, then version 2: the file of the weight, and the least it takes.
+    PLACES = (("/sys/fs/cgroup/cpu", "cpu.shares", "2"), ("/sys/fs/cgroup", "cpu.weight", "1"))
+
+    def __init__(self) -> None:
+        self._group: Path | None = None
+        for place, weight, least in self.PLACES:
+            group = Path(place) / f"openbond-tests-{os.getpid()}"
+            with suppress(OSError):
+                group.mkdir()
+                self._group = group
+                (group / weight).write_text(least)
+                return
+            self.remove()
+
+    def take(self) -> None:
+        """Put this process, and what it will start, into the group."""
+        os.nice(19)
+        if self._group:
+            with suppress(OSError):
+                (self._group / "cgroup.procs").write_text(str(os.getpid()))
+
+    def remove(self) -> None:
+        """Remove the group; what its processes started and is still ending is waited for."""
+        for _ in range(50):
+            if not self._group or not self._group.exists():
+                break
+            with suppress(OSError):
+                self._group.rmdir()
+                break
+            time.sleep(0.1)
+        self._group = None
+
+
 class Run:
     """A part under way. What a part beside others prints is kept until it has ended."""
 
@@ -75,10 +120,9 @@ class Run:
         self._said = folder / f"{part.name}.txt" if is_beside else None
         self._began = time.monotonic()
         print(f"\n=== {part.name}{' (beside what follows)' if is_beside else ''}", flush=True)
-        command = [sys.executable, "-m", "pytest", "-q", *SLOWEST, f"--junitxml={self._report}"]
-        if is_beside:
-            command = ["nice", "-n", "19", *command]
+        command = [sys.executable, "-m", "pytest", "-q", *TOLD, f"--junitxml={self._report}"]
         output = self._said.open("wb") if self._said else None
+        self._weight = LowestWeight() if is_beside else None
         self._running = subprocess.Popen(
             [*command, *part.arguments],
             cwd=HERE,
@@ -86,11 +130,14 @@ class Run:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
+            preexec_fn=self._weight.take if self._weight else None,
         )
 
     def finish(self, count: Count) -> bool:
         """Wait for the end, count, and return whether it succeeded."""
         code = self._running.wait()
+        if self._weight:
+            self._weight.remove()
         if self._said:
             print(f"\n=== {self._part.name}", flush=True)
             print(self._said.read_text(errors="replace"), flush=True)
@@ -107,14 +154,21 @@ def run_all(parts: list[Part], folder: Path, count: Count) -> bool:
     good, beside = True, []
     for part in parts:
         is_beside = part.is_beside and part is not parts[-1]
+        if part.is_alone:
+            good = finish_all(beside, count) and good
         run = Run(part, folder, is_beside=is_beside)
         if is_beside:
             beside.append(run)
         else:
             good = run.finish(count) and good
-    for run in beside:
-        good = run.finish(count) and good
-    return good
+    return finish_all(beside, count) and good
+
+
+def finish_all(beside: list[Run], count: Count) -> bool:
+    """Wait for the runs, take them off the list, and return whether all succeeded."""
+    ended = [run.finish(count) for run in beside]
+    beside.clear()
+    return all(ended)
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from openbond.lab.waiting import wait_until
 from .site import Site
 from .tcp_session import TcpSession
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.e2e, pytest.mark.speeds, pytest.mark.xdist_group("lab")]
 
 EACH = [(line,) for line in LINES]
 PAIRS = list(combinations(LINES, 2))

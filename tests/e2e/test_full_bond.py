@@ -17,7 +17,12 @@ from openbond.lab.waiting import wait_until
 
 from .site import Site
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab"), pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.speeds,
+    pytest.mark.xdist_group("lab"),
+    pytest.mark.timeout(180),
+]
 
 EF = "0xb8"  # DSCP 46 in the byte that ping and iperf3 take
 MBPS = 10.0

@@ -12,7 +12,7 @@ ATTEMPTS = 3
 # The lab's own speeds: `openbond lab speed`.
 SLOW = {1: 4.0, 2: 6.0, 3: 12.0}  # Mbit/s
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.e2e, pytest.mark.speeds, pytest.mark.xdist_group("lab")]
 
 
 def test_one_tcp_flow_gets_more_than_the_best_leg_gives(site: Site) -> None:

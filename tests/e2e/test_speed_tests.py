@@ -15,7 +15,7 @@ from openbond.lab.waiting import wait_until
 from .site import Site
 from .tcp_session import TcpSession
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.e2e, pytest.mark.speeds, pytest.mark.xdist_group("lab")]
 
 DSL, CABLE, FIBRE = LINES
 PATIENCE = 60

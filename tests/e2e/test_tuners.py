@@ -28,6 +28,7 @@ PATIENCE = 150 if IS_SHORT else 1800
 LEAST = 0.85 if IS_SHORT else 0.95
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.speeds,
     pytest.mark.xdist_group("lab"),
     pytest.mark.timeout(2 * PATIENCE),
 ]

@@ -99,6 +99,7 @@ def average_ms(output: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.speeds
 def test_a_delay_is_added_in_each_direction(access: Access) -> None:
     access.shape(Shape(delay_ms=25))
 
@@ -117,7 +118,8 @@ def test_loss_is_as_asked(access: Access) -> None:
     assert float(found[1]) == pytest.approx(10, abs=4)
 
 
-@pytest.mark.parametrize("rate", [20, 200])
+@pytest.mark.speeds
+@pytest.mark.parametrize("rate", [20, 80])
 def test_the_rate_holds_in_both_directions(access: Access, rate: int) -> None:
     access.shape(Shape(delay_ms=5))
     access.isp.set_rate("access", rate)
@@ -130,12 +132,13 @@ def test_the_rate_holds_in_both_directions(access: Access, rate: int) -> None:
     assert rate * 0.88 <= up <= rate
 
 
-def test_a_line_with_loss_still_carries_200_mbps_of_datagrams(access: Access) -> None:
+@pytest.mark.speeds
+def test_a_line_with_loss_loses_that_and_no_more(access: Access) -> None:
     access.shape(Shape(delay_ms=5, loss_percent=1))
 
-    measured = access.speed_mbps("-u", "-b", "210M", "-l", "1400")
+    measured = access.speed_mbps("-u", "-b", "50M", "-l", "1400")
 
-    assert measured >= 200
+    assert 0.98 * 50 <= measured <= 0.997 * 50
 
 
 def test_a_large_packet_vanishes_and_no_icmp_tells(access: Access) -> None:

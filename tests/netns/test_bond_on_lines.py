@@ -22,6 +22,7 @@ from openbond.wire.states import ShownState
 
 pytestmark = [
     pytest.mark.netns,
+    pytest.mark.speeds,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.timeout(300),
 ]

@@ -81,6 +81,7 @@ def mbps(pair: Pair, *more: str) -> float:
     return float(found["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
+@pytest.mark.speeds
 @pytest.mark.parametrize("way", [(), ("-R",)], ids=["upload", "download"])
 def test_one_tcp_flow_gets_more_than_the_best_leg_gives(pair: Pair, way: tuple[str, ...]) -> None:
     assert mbps(pair, *way) > 40 * 1384 / 1500
@@ -99,6 +100,7 @@ def test_offloads_are_in_use(pair: Pair) -> None:
     assert {"tun_tso4", "udp_segment", "udp_gro"} <= set(pair.status(pair.site).offloads)
 
 
+@pytest.mark.speeds
 def test_a_cut_line_silences_a_steady_stream_for_a_quarter_second_at_most(
     pair: Pair, tmp_path: Path
 ) -> None:
@@ -123,6 +125,7 @@ def test_a_cut_line_silences_a_steady_stream_for_a_quarter_second_at_most(
     pair.wait_until_up()
 
 
+@pytest.mark.speeds
 def test_a_killed_daemon_is_replaced_and_the_bond_carries_again_within_three_seconds(
     pair: Pair,
 ) -> None:
