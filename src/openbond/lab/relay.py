@@ -23,6 +23,8 @@ from random import Random
 import msgspec
 from msgspec import Struct
 
+from openbond.node.linux.priority import go_before_others
+
 from .errors import LabError
 from .line import Counters, Line, Shape
 
@@ -200,6 +202,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None, help="dice that fall alike in every run")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A line is not slow because a program beside it is busy.
+    go_before_others()
     try:
         relay = Relay(
             customer=chosen.customer,
