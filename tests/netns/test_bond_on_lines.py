@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace as replace_line
 from itertools import pairwise
 from pathlib import Path
@@ -104,6 +105,26 @@ def sent_octets(pair: Pair, number: int) -> int:
     return int(octets) - 14 * int(packets)
 
 
+@contextmanager
+def flood(pair: Pair) -> Iterator[None]:
+    """Send more than all lines carry up while the block runs; it begins when packets flow."""
+
+    def flows() -> bool:
+        # iperf3 serves one client at a time, and turns others away until it noticed the last end.
+        if pair.programs.find("flood") is None:
+            argv = ["iperf3", "-c", FAR_IP, "-u", "-b", "40M", "-l", "1300", "-t", "120"]
+            pair.programs.start("flood", pair.site.namespace.argv(argv))
+        before = sent_octets(pair, 1)
+        time.sleep(0.5)
+        return sent_octets(pair, 1) - before > 100_000
+
+    wait_until(flows, what="the flood flows", patience=40)
+    try:
+        yield
+    finally:
+        pair.programs.end("flood")
+
+
 @pytest.mark.parametrize("is_down", [False, True], ids=["up", "down"])
 def test_one_flow_exceeds_one_leg_by_far(pair: Pair, is_down: bool) -> None:
     """Item 1: two legs of 10 Mbit/s carry 17 of TCP and 18 of UDP."""
@@ -121,15 +142,13 @@ def test_one_flow_exceeds_one_leg_by_far(pair: Pair, is_down: bool) -> None:
 def test_a_full_bond_fills_each_leg_to_its_speed_and_no_further(pair: Pair) -> None:
     """Item 2: bytes in proportion to the speeds, within them, and no standing queue."""
     idle = {number: leg(pair, pair.site, number).rtt_us or 0 for number in (1, 2, 3)}
-    argv = ["iperf3", "-c", FAR_IP, "-u", "-b", "40M", "-l", "1300", "-t", "60"]
-    pair.programs.start("flood", pair.site.namespace.argv(argv))
-    time.sleep(2.0)
-    began, before = time.monotonic(), {n: sent_octets(pair, n) for n in (1, 2, 3)}
-    time.sleep(3.0)
-    after = {number: sent_octets(pair, number) for number in (1, 2, 3)}
-    seconds = time.monotonic() - began
-    loaded = {number: leg(pair, pair.site, number).rtt_us or 0 for number in (1, 2, 3)}
-    pair.programs.end("flood")
+    with flood(pair):
+        time.sleep(1.0)
+        began, before = time.monotonic(), {n: sent_octets(pair, n) for n in (1, 2, 3)}
+        time.sleep(3.0)
+        after = {number: sent_octets(pair, number) for number in (1, 2, 3)}
+        seconds = time.monotonic() - began
+        loaded = {number: leg(pair, pair.site, number).rtt_us or 0 for number in (1, 2, 3)}
 
     mbps = {n: (after[n] - before[n]) * 8 / seconds / 1e6 for n in (1, 2, 3)}
     for number, speed in {1: 10, 2: 10, 3: 4}.items():
@@ -197,24 +216,45 @@ def test_a_leg_that_was_narrowed_is_slowed_until_no_queue_stands_before_it(pair:
     """Item 15: adaptation on. The way back takes three minutes: tests/sim."""
     reload(pair, bandwidth_adaptation=True)
     pair.lines.set_rate(1, down=10, up=5)
-    argv = ["iperf3", "-c", FAR_IP, "-u", "-b", "30M", "-l", "1300", "-t", "60"]
-    pair.programs.start("flood", pair.site.namespace.argv(argv))
     try:
-        wait_until(
-            lambda: (leg(pair, pair.site, 1).adapted_kbps or 10_000) <= 5_500,
-            what="the site has slowed the narrowed leg",
-            patience=45,
-        )
-        assert not leg(pair, pair.site, 1).spill_reason.startswith("spill only, loses")
-        wait_until(
-            lambda: (leg(pair, pair.site, 1).rtt_us or 0) < 20_000 + 40_000 + 10_000,
-            what="no queue stands before the narrowed leg",
-            patience=15,
-        )
+        with flood(pair):
+            wait_until(
+                lambda: (leg(pair, pair.site, 1).adapted_kbps or 10_000) <= 5_500,
+                what="the site has slowed the narrowed leg",
+                patience=45,
+            )
+            assert not leg(pair, pair.site, 1).spill_reason.startswith("spill only, loses")
+            wait_until(
+                lambda: (leg(pair, pair.site, 1).rtt_us or 0) < 20_000 + 40_000 + 10_000,
+                what="no queue stands before the narrowed leg",
+                patience=30,
+            )
     finally:
-        pair.programs.end("flood")
         pair.lines.change(1, FAST)
         reload(pair)
+
+
+def drop(pair: Pair, number: int, back: set[ShownState]) -> None:
+    """Cut a line until both ends read it `down`, mend it, and wait for what they read then."""
+    pair.cut(number)
+    for end in (pair.site, pair.far):
+        wait_for(pair, end, number, {ShownState.DOWN}, patience=15)
+    pair.mend(number)
+    for end in (pair.site, pair.far):
+        wait_for(pair, end, number, back, patience=30)
+
+
+def test_a_leg_that_drops_too_often_is_unhealthy_and_with_detection_held_out(
+    tmp_path: Path,
+) -> None:
+    """Items 13 and 14, flapping. How long it stays out, and when it returns: tests/tunnel."""
+    # A bond of its own: what flaps is remembered for half an hour.
+    with Pair(tmp_path, name=f"obf{os.getpid()}", lines=(SLOW, SLOW)) as pair:
+        reload(pair, flap_threshold=2)
+        drop(pair, 2, {ShownState.UP})
+        drop(pair, 2, {ShownState.UNHEALTHY})
+        reload(pair, flap_threshold=2, flap_detection=True)
+        drop(pair, 2, {ShownState.REMOVED})
 
 
 def test_a_leg_that_loses_a_third_slows_nobody_and_is_taken_out_when_told(pair: Pair) -> None:
