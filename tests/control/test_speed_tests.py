@@ -453,6 +453,20 @@ def test_a_node_that_falls_silent_ends_the_test(site: Site) -> None:
     assert now_of(test).error == "The aggregator was not heard of any more."
 
 
+def test_a_server_that_was_away_gives_the_nodes_time_to_tell_what_they_did(site: Site) -> None:
+    test = site.leg_test(length=10)
+    site.begin(test)
+    site.fleet.later(MINUTE)
+    began = site.fleet.now
+
+    move_speed_tests(now=site.fleet.now, listening_since=began)
+    assert now_of(test).status == "running"
+
+    site.fleet.later(16 * SECOND)
+    move_speed_tests(now=site.fleet.now, listening_since=began)
+    assert now_of(test).error == "The nodes did not tell the results in time."
+
+
 def test_a_test_that_does_not_end_is_ended(site: Site) -> None:
     test = site.leg_test(length=1)
     site.begin(test)

@@ -66,6 +66,7 @@ class Background:
         self._rung: set[tuple[int, int]] = set()
         self._told_tests: set[tuple[int, int, bool]] = set()
         self._failing: dict[int, float] = {}
+        self._listening_since = clock()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -113,7 +114,9 @@ class Background:
 
         What is told is compared and no event passed on: another process may have written it.
         """
-        await self._desk.run(move_speed_tests, now=self._clock())
+        await self._desk.run(
+            move_speed_tests, now=self._clock(), listening_since=self._listening_since
+        )
         told = await self._desk.run(told_to_nodes)
         self._bell.ring({node_id for node_id, _, _ in told ^ self._told_tests})
         self._told_tests = told

@@ -21,6 +21,7 @@ from openbond.server.measurement.models import SpeedTest, TestStatus, Tuning, Tu
 from openbond.server.measurement.rules.limits import (
     ANSWER_WITHIN,
     BACK_WITHIN,
+    HEARD_WITHIN,
     MOST_ON_AGGREGATOR,
     over_after,
 )
@@ -40,8 +41,12 @@ WAITING_UPDATES = (UpdateStatus.PENDING, UpdateStatus.SENT)
 FIRST_PORT, LAST_PORT = 49152, 65535
 
 
-def move_speed_tests(*, now: datetime) -> None:
-    """Give turns, begin what both nodes are ready for, and end what cannot go on."""
+def move_speed_tests(*, now: datetime, listening_since: datetime | None = None) -> None:
+    """Give turns, begin what both nodes are ready for, and end what cannot go on.
+
+    `listening_since`: when this server began to hear nodes. What was told before is told again, so
+    nobody counts as silent for a while.
+    """
     if not SpeedTest.objects.filter(status__in=UNFINISHED).exists():
         return
     with transaction.atomic():
@@ -50,15 +55,15 @@ def move_speed_tests(*, now: datetime) -> None:
         unfinished = list(tests.select_related("bond", "leg").order_by("id"))
         for test in unfinished:
             if test.ordered is not None:
-                _watch(test, now)
+                _watch(test, now, listening_since)
         for test in _next_of_each_bond(unfinished):
             if _has_turn(test):
                 _begin_turn(test, now)
 
 
-def _watch(test: SpeedTest, now: datetime) -> None:
+def _watch(test: SpeedTest, now: datetime, listening_since: datetime | None) -> None:
     """Let a test that was ordered begin, or end it when it cannot go on."""
-    status, error = _obstacle(test, now)
+    status, error = _obstacle(test, now, listening_since)
     if error:
         end_test(test, status, error=error, now=now)
     elif test.status == TestStatus.QUEUED and all(_end(test, end).get("ready") for end in ENDS):
@@ -66,7 +71,9 @@ def _watch(test: SpeedTest, now: datetime) -> None:
         test.save(update_fields=["status", "started"])
 
 
-def _obstacle(test: SpeedTest, now: datetime) -> tuple[TestStatus, str]:
+def _obstacle(
+    test: SpeedTest, now: datetime, listening_since: datetime | None
+) -> tuple[TestStatus, str]:
     """Return how and why a test cannot go on; "" for nothing."""
     bond, nodes = test.bond, test.ends["nodes"]
     if bond.restart_count != test.ends["restart_count"]:
@@ -78,6 +85,8 @@ def _obstacle(test: SpeedTest, now: datetime) -> tuple[TestStatus, str]:
         silent = [end for end in ENDS if not _end(test, end).get("ready")]
         why = f"The {silent[0]} did not answer within 10 minutes." if late and silent else ""
         return TestStatus.FAILED, why
+    if listening_since is not None and now < listening_since + HEARD_WITHIN:
+        return TestStatus.FAILED, ""
     if now >= test.started + over_after(length=test.length, idle_seconds=test.idle_seconds):
         return TestStatus.FAILED, "The nodes did not tell the results in time."
     silent_one = silent_end(test, now)
