@@ -17,7 +17,7 @@ from openbond.server.control.clock import server_time
 from openbond.server.control.state_files import StateDirectory, StateError
 from openbond.server.project.state import SECRETS_DIRECTORY, create_secrets, read_secrets
 from openbond.server.telemetry import ALIAS as TELEMETRY
-from openbond.server.telemetry.database import is_whole_file, set_aside
+from openbond.server.telemetry.database import is_whole_file, make_tables, set_aside
 
 from .passwords import given_password
 from .state import StateOption, awake, chosen_state, explained, use_state, wake_django
@@ -112,7 +112,7 @@ def _bring_telemetry_up_to_date() -> None:
             f"The schema {TELEMETRY} is of a newer openbond (it knows {newer}). Install that "
             "version again, or drop the schema: it holds charts only."
         )
-    call_command("migrate", database=TELEMETRY, verbosity=0, interactive=False)
+    make_tables()
 
 
 def _newer_migration(alias: str) -> str:

@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
-from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
@@ -19,6 +18,7 @@ from openbond.server.spaces.models import User
 from openbond.server.spaces.selectors import viewer_for
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.telemetry import ALIAS
+from openbond.server.telemetry.database import make_tables
 from openbond.server.telemetry.models import Hours, Minutes, Samples, Subject
 from openbond.server.telemetry.rules import roll_ups, samples
 from openbond.server.telemetry.rules.charts import CHARTS, SPANS, frame, keys_of
@@ -42,7 +42,7 @@ LIVELY = {"up", "down", "latency", "jitter", "latency_deviation", "held"}
 def fill(say: Say) -> None:
     say("charts: one bond with a year behind it")
     fill_bonds([1], 1)
-    call_command("migrate", database=ALIAS, verbosity=0, interactive=False)
+    make_tables()
     bond = Bond.objects.get()
     legs = list(bond.legs.order_by("id").values_list("pk", flat=True))
     now_ms = ms_of(timezone.now())
