@@ -1,5 +1,7 @@
 # The two commands: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
+# Each of the many programs of a test or of the lab would compile all of Python's modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo down test quick check format changelog
 
 help: ## list the targets
