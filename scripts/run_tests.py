@@ -22,6 +22,8 @@ HERE = Path(__file__).parent.parent
 TOLD = ["--durations=8", "--durations-min=5", "-rR"]
 SERVER_TESTS = ["tests/server", "tests/api", "tests/web", "tests/control", "tests/contract"]
 
+# Each process has one half of the files from the start, so what a file sets up is made once.
+PARALLEL = ("-n", "2", "--dist", "worksteal")
 REST = "not netns and not e2e and not browser"
 
 
@@ -38,10 +40,10 @@ class Part:
 
 
 PARTS = [
-    Part("without root, SQLite", ("-n", "2", "-m", REST, "tests")),
+    Part("without root, SQLite", (*PARALLEL, "-m", REST, "tests")),
     Part(
         "server, PostgreSQL",
-        ("-n", "2", "--timeout=600", "-m", REST, *SERVER_TESTS),
+        (*PARALLEL, "--timeout=600", "-m", REST, *SERVER_TESTS),
         (("OPENBOND_TEST_DATABASE", "postgresql"),),
         is_beside=True,
     ),

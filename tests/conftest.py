@@ -10,13 +10,15 @@ from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.databases import databases_for_tests, use
+from tests.databases import CHOICE, begin_run, databases_for_tests, drop_databases, end_run, use
 from tests.replay import replayed
 from tests.world import World, create_world
 
 ON_REAL_KERNELS = ("netns", "e2e", "browser")
 # Debian's and Ubuntu's name. No browser is ever downloaded.
 CHROMIUMS = ("chromium", "chromium-browser")
+# Whoever has none of these is kept from every database.
+DATABASE = {"db", "transactional_db", "django_db_setup"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +28,36 @@ def pytest_configure(config: pytest.Config) -> None:
         "django.contrib.auth.hashers.MD5PasswordHasher",
         *settings.PASSWORD_HASHERS,
     ]
+    if not is_worker(config):
+        begin_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not is_worker(config):
+        end_run()
+
+
+@pytest.hookimpl(trylast=True)  # after those that mark their tests
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL leave out what asks no database: pytest-django has it fail if it did.
+
+    Servers in processes of their own are on SQLite whatever runs here, but for that of the tour.
+    """
+    if CHOICE == "sqlite":
+        return
+    left_out = [item for item in items if not asks_a_database(item)]
+    items[:] = [item for item in items if asks_a_database(item)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def asks_a_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", [])
+    return item.get_closest_marker("django_db") is not None or not DATABASE.isdisjoint(fixtures)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """One of several processes, or the one that started them?"""
+    return hasattr(config, "workerinput")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,9 +75,18 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> None:
+) -> Iterator[None]:
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    use(databases_for_tests(directory=tmp_path_factory.mktemp("database"), worker=worker))
+    made = databases_for_tests(directory=tmp_path_factory.mktemp("database"), worker=worker)
+    use(made)
+    yield
+    drop_databases(made)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """They are there already, and end with the run."""
+    return True
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.contract.uri_table import Row, rows
+from tests.databases import CHOICE, environment_of_server
 
 from .live import PASSWORD, LiveServer
 
@@ -40,8 +41,13 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    live = LiveServer(state=tmp_path_factory.mktemp("tour") / "state")
+def server(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[LiveServer]:
+    """On the database that the tests run on, too."""
+    live = LiveServer(
+        state=tmp_path_factory.mktemp("tour") / "state",
+        environment=environment_of_server("tour"),
+        is_blank=CHOICE != "sqlite",
+    )
     live.start()
     yield live
     live.stop()

@@ -253,7 +253,9 @@ def test_a_body_without_end_is_refused(server: LiveServer) -> None:
 
 
 def test_the_first_start_prints_what_an_operator_needs(tmp_path: Path, servers: Servers) -> None:
-    live = servers(state=tmp_path / "state", environment={"OPENBOND_ADMIN_PASSWORD": ""})
+    live = servers(
+        state=tmp_path / "state", environment={"OPENBOND_ADMIN_PASSWORD": ""}, is_blank=True
+    )
     live.start()
 
     printed = live.output()
