@@ -39,6 +39,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after those that mark their tests
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    ask_again_on_real_kernels(items)
+    leave_out_what_asks_no_database(config, items)
+
+
+def ask_again_on_real_kernels(items: list[pytest.Item]) -> None:
+    """Machines are shared: on real kernels a claim has to hold in nine of ten runs (behaviour 7.1),
+    so one that another user of the machine spoilt is asked again; the run says which ones.
+    """
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ON_REAL_KERNELS):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=5))
+
+
+def leave_out_what_asks_no_database(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL leave out what asks no database: pytest-django has it fail if it did.
 
     Servers in processes of their own are on SQLite whatever runs here, but for that of the tour.
@@ -58,14 +72,6 @@ def asks_a_database(item: pytest.Item) -> bool:
 def is_worker(config: pytest.Config) -> bool:
     """One of several processes, or the one that started them?"""
     return hasattr(config, "workerinput")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Machines are shared: on real kernels a claim has to hold in nine of ten runs (behaviour 7.1),
-    # so one that another user of the machine spoilt is asked again; the run says which ones.
-    for item in items:
-        if any(item.get_closest_marker(name) for name in ON_REAL_KERNELS):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=5))
 
 
 def pytest_report_header() -> str:
