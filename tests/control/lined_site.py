@@ -28,8 +28,8 @@ from openbond.wire.reports import (
     SpeedTestProgress,
     SpeedTestReady,
 )
-from openbond.wire.speed_tests import Direction, SpeedTestOrder
-from openbond.wire.states import LegType
+from openbond.wire.speed_tests import Direction, SpeedTestOrder, TrialSettings
+from openbond.wire.states import Distribution, LegType
 from tests.measurement.lines import Line, Way
 
 from .conftest import SECOND, Fleet
@@ -79,6 +79,9 @@ class LinedSite:
     # What the nodes say instead of running a test, by leg: the reason in words.
     refusals: dict[int, str] = field(default_factory=dict)
     is_answering: bool = True
+    # What the bond carries with a distribution that is tried, and all that was tried.
+    of_bond: dict[Distribution, Line] = field(default_factory=dict)
+    trials: list[TrialSettings] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.fleet.enrol(self.fleet.bond.bonder, self.bonder)
@@ -146,7 +149,7 @@ class LinedSite:
                 self.measure(order)
 
     def measure(self, order: SpeedTestOrder) -> None:
-        measured = self.lines[order.leg_id or 0].run(
+        measured = self.line_of(order).run(
             Wanted(
                 order.leg_id,
                 order.direction,
@@ -172,6 +175,12 @@ class LinedSite:
         ]
         counted = received(measured.throughput_kbps, span_ms=(order.length_seconds - 1) * 1000)
         self.tell(receiver, *course, self.ended(receiver, order, measured, counted=counted))
+
+    def line_of(self, order: SpeedTestOrder) -> Line:
+        if order.trial is None:
+            return self.lines[order.leg_id or 0]
+        self.trials.append(order.trial)
+        return self.of_bond[order.trial.packet_distribution]
 
     def ended(
         self, machine: Machine, order: SpeedTestOrder, measured: Measured, *, counted: Counted

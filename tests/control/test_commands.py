@@ -231,6 +231,35 @@ def test_a_test_mail_that_cannot_be_sent_says_what_to_look_at(
         run("send_test_mail", address="noc@example.net")
 
 
+def test_measuring_limits_are_set_shown_and_inherited(world: World) -> None:
+    run("measuring_limits", limits=["test_mb=500", "wait_minutes=60"], space="acme")
+    below = run("measuring_limits", limits=["test_mb=100"], space="acme-east")
+    inherited = run("measuring_limits", limits=["test_mb=inherit"], space="acme-east")
+
+    assert "test_mb 100\n" in below
+    assert "wait_minutes 60\n" in below
+    assert "test_mobile_mb 250\n" in below
+    assert "test_mb 500\n" in inherited
+    assert "test_mb 2000\n" in run("measuring_limits", space="globex")
+
+
+@pytest.mark.parametrize(
+    ("limits", "space", "words"),
+    [
+        (["test_mb"], "acme", "'test_mb' is no limit: write NAME=NUMBER"),
+        (["test_mb=-1"], "acme", "is no limit"),
+        (["test_mb=0"], "acme", "test_mb: A limit is a whole number from 1 to"),
+        (["bytes=5"], "acme", "bytes: There are the limits test_mb"),
+        (["test_mb=5"], "nowhere", "There is no space with the key 'nowhere'"),
+    ],
+)
+def test_measuring_limits_that_are_none_are_refused_in_words(
+    world: World, limits: list[str], space: str, words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
+        run("measuring_limits", limits=limits, space=space)
+
+
 def test_maintenance_is_begun_listed_and_ended(world: World) -> None:
     begun = run("maintenance", verb="begin", bond=world.bond.pk, hours=1)
     listed = run("maintenance", verb="list")

@@ -1,6 +1,7 @@
 """Tunings run by the server: one test after the other, waiting, losses, limits, decisions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -18,8 +19,10 @@ from openbond.server.measurement.services import (
     cancel_tuning,
     create_speed_test,
     decline_tuning,
+    set_measuring_limits,
 )
 from openbond.server.system.actors import SERVER
+from openbond.wire.states import Distribution
 from tests.measurement.lines import Line
 
 from .conftest import SECOND, Fleet
@@ -235,6 +238,17 @@ def test_it_stays_below_its_cap_of_bytes(gbit: int, cap: str, site: LinedSite) -
     assert {test.status for test in site.tests(failed)} == {"finished"}
 
 
+def test_it_stays_below_the_cap_that_its_space_sets(site: LinedSite, leg: Leg) -> None:
+    limits = {"tuner_mb": 20, "test_mb": 5}
+    set_measuring_limits(by=SERVER, space=leg.space, limits=limits)
+
+    failed = site.run(site.tune(leg))
+
+    assert failed.error.endswith("over the 0.02 GB that the tuning of a leg may take.")
+    assert sum(test.bytes_moved for test in site.tests(failed)) <= 20_000_000
+    assert max(test.bytes_moved for test in site.tests(failed)) <= 5_000_000
+
+
 def make_mobile(leg: Leg) -> None:
     profile = MobileProviderProfile.objects.create(name="m", space=leg.space, apn="internet")
     Leg.objects.filter(pk=leg.pk).update(
@@ -361,6 +375,70 @@ def test_a_leg_lost_in_a_bond_tuning_fails_it_and_is_named(site: LinedSite) -> N
 
     assert failed.error.startswith(f"unsteady: Leg {other.pk} (eth3): The download gave")
     assert not is_locked(site)
+
+
+@pytest.fixture
+def like_legs(site: LinedSite) -> LinedSite:
+    """Give the bond two legs that are alike; its failover leg is idle."""
+    update_leg(by=SERVER, leg=site.fleet.dhcp_leg, link_mode="idle")
+    other = add_leg(site.fleet)
+    ConfigUpdate.objects.update(status="applied")
+    site.lines[other.pk] = line(40_000, 8_000)
+    site.of_bond = {
+        Distribution.IDMPQ: line(75_000, 15_000),
+        Distribution.WEIGHTED_ROUND_ROBIN: line(85_000, 16_000),
+    }
+    return site
+
+
+def test_legs_that_are_alike_are_tested_with_both_distributions(like_legs: LinedSite) -> None:
+    site, bond = like_legs, like_legs.fleet.bond
+    tuning = site.run(site.tune())
+
+    found = tuning.recommendations or {}
+    assert found["packet_distribution"] == "weighted_round_robin"
+    tried = [trial.packet_distribution.value for trial in site.trials]
+    assert tried == ["idmpq", "idmpq", "weighted_round_robin", "weighted_round_robin"]
+    recommended = {leg["id"]: (leg["down_kbps"], leg["up_kbps"]) for leg in found["legs"]}
+    for trial in site.trials:
+        speeds_of = {leg.leg_id: (leg.down_kbps, leg.up_kbps) for leg in trial.legs}
+        assert recommended.items() <= speeds_of.items()
+    words = site.tests(tuning)[-1].description
+    assert "8 streams, weighted_round_robin with the speeds found" in words
+    assert Bond.objects.get(pk=bond.pk).packet_distribution == "idmpq"
+
+    accept_tuning(by=SERVER, tuning=tuning)
+
+    assert Bond.objects.get(pk=bond.pk).packet_distribution == "weighted_round_robin"
+
+
+def test_a_test_of_the_bond_that_no_tuner_ordered_runs_as_in_service(site: LinedSite) -> None:
+    create_speed_test(by=SERVER, bond=site.fleet.bond, length=2)
+    site.lines[0] = line(60_000, 12_000)
+
+    site.wait(10 * SECOND, step=SECOND)
+
+    assert SpeedTest.objects.get().status == "finished"
+    assert site.trials == []
+
+
+def test_the_bond_is_tested_only_with_all_its_legs(like_legs: LinedSite, leg: Leg) -> None:
+    site = like_legs
+    site.numbers = replace(site.numbers, latency_seconds=3)
+    tuning = site.tune()
+    latencies = SpeedTest.objects.filter(tuning=tuning, length=3, status="finished")
+    while latencies.count() < 4:
+        site.look()
+    site.states[leg.pk] = "down"
+
+    site.wait(32 * MINUTE, step=MINUTE)
+
+    ended = site.run(tuning)
+    reason = next(one for one in ended.reasons if one["about"] == "packet_distribution")
+    assert site.trials == []
+    assert ended.status == "succeeded"
+    assert (ended.recommendations or {})["packet_distribution"] == "idmpq"
+    assert "could not be tried: The leg could not be tested for 30 min" in reason["words"]
 
 
 # ------------------------------------------------------------------------------------ automatic

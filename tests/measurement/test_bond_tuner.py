@@ -36,7 +36,9 @@ class Site:
     """Legs on lines; of the bond, what each distribution gives in kbit/s."""
 
     lines: dict[int, Line]
-    of_bond: dict[Distribution, float] = field(default_factory=dict)
+    of_bond: dict[Distribution, float] = field(
+        default_factory=lambda: dict.fromkeys(Distribution, 50_000.0)
+    )
     troubles: dict[int | None, TuningFailed] = field(default_factory=dict)
     tests: list[Wanted] = field(default_factory=list)
 
@@ -44,14 +46,13 @@ class Site:
         self.tests.append(wanted)
         if wanted.leg_id is not None:
             return self.lines[wanted.leg_id].run(wanted)
-        assert wanted.distribution is not None
-        return Measured(self.of_bond[wanted.distribution], 20.0, 1.0, 0.0)
+        assert wanted.trial is not None
+        return Measured(self.of_bond[wanted.trial.distribution], 20.0, 1.0, 0.0)
 
-    def tune(self, *legs: LegToTune, trying: bool = False) -> BondSettings:
+    def tune(self, *legs: LegToTune) -> BondSettings:
         results: dict[int | None, list[Measured]] = {}
         for _ in range(300):
-            tuner = tune_bond(legs, DEFAULTS, tries_distributions=trying)
-            step = next_step(tuner, results, self.troubles)
+            step = next_step(tune_bond(legs, DEFAULTS), results, self.troubles)
             if isinstance(step, BondSettings):
                 return step
             results.setdefault(step.leg_id, []).append(self.run(step))
@@ -122,8 +123,8 @@ def test_a_failover_leg_lost_after_it_was_tuned_does_not_count_for_the_hold() ->
     site = Site({1: line(20_000), 2: line(20_000), 3: line(20_000, idle_ms=180)})
     both = site.tune(A, B, F)
     results: dict[int | None, list[Measured]] = {
-        leg: [site.lines[leg].run(test) for test in site.tests if test.leg_id == leg]
-        for leg in (1, 2, 3)
+        leg: [site.run(test) for test in list(site.tests) if test.leg_id == leg]
+        for leg in (None, 1, 2, 3)
     }
     results[3] = results[3][:-2]  # those of its latency never ran
 
@@ -220,33 +221,39 @@ def test_weighted_round_robin_must_be_better_by_5_percent(
     of_bond = {Distribution.IDMPQ: 50_000.0, Distribution.WEIGHTED_ROUND_ROBIN: weighted}
     site = Site({1: line(25_000), 2: line(25_000)}, of_bond)
 
-    found = site.tune(A, B, trying=True)
+    found = site.tune(A, B)
 
     assert found.packet_distribution is expected
     assert "50.0 Mbit/s" not in found.distribution_words
     assert "100.0 Mbit/s with idmpq" in found.distribution_words
     of_bond_tests = [test for test in site.tests if test.leg_id is None]
     assert {test.direction for test in of_bond_tests} == set(Direction)
+    for test in of_bond_tests:
+        assert test.trial is not None
+        assert test.trial.speeds == found.legs, "with the speeds that were found"
 
 
-def test_without_a_way_to_try_it_legs_that_are_alike_keep_idmpq() -> None:
-    found = Site({1: line(25_000), 2: line(25_000)}).tune(A, B)
+def test_legs_that_are_alike_keep_idmpq_when_the_bond_cannot_be_tested() -> None:
+    lost = TuningFailed(FailureCode.LEG_LOST, "The leg was lost for more than 30 s; it is down.")
+    site = Site({1: line(25_000), 2: line(25_000)}, troubles={None: lost})
+
+    found = site.tune(A, B)
 
     assert found.packet_distribution is Distribution.IDMPQ
-    assert "it was not tried" in found.distribution_words
+    assert found.distribution_words.endswith(f"could not be tried: {lost.words}")
 
 
 def test_it_is_not_tried_with_a_leg_that_takes_spill_only() -> None:
     site = Site({1: line(20_000), 2: line(50_000)})
 
-    found = site.tune(A, B, trying=True)
+    found = site.tune(A, B)
 
     assert found.packet_distribution is Distribution.IDMPQ
     assert found.distribution_words.startswith("leg 1 (eth1) is half as fast or less than leg 2")
 
 
 def test_one_leg_has_nothing_to_distribute_and_needs_the_least_hold() -> None:
-    found = Site({1: line(20_000)}).tune(A, trying=True)
+    found = Site({1: line(20_000)}).tune(A)
 
     assert (found.packet_distribution, found.reorder_max_hold) == (Distribution.IDMPQ, 30)
     assert "Only one leg" in found.distribution_words

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from openbond.server.measurement.rules.limits import Limits
 from openbond.server.measurement.rules.tuning import (
     BadNumbers,
     FailureCode,
@@ -63,7 +64,9 @@ def test_the_cap_of_bytes_is_kept_beforehand(
     wanted = Wanted(1, Direction.UPLOAD, 10, rate_limit_kbps=limit)
     done = [Measured(kbps, 20, 1, 0)] if kbps else []
 
-    found = too_many_bytes(wanted, done=done, moved_bytes=moved, is_mobile=is_mobile)
+    found = too_many_bytes(
+        wanted, done=done, moved_bytes=moved, is_mobile=is_mobile, limits=Limits()
+    )
 
     assert (found is None) is fits
 
@@ -82,12 +85,37 @@ def test_how_long_a_leg_is_waited_for(
 ) -> None:
     def waited(span: timedelta) -> FailureCode | None:
         found = waited_too_long(
-            span, was_tested=was_tested, in_bond=in_bond, state="down", numbers=Numbers()
+            span,
+            was_tested=was_tested,
+            in_bond=in_bond,
+            state="down",
+            numbers=Numbers(),
+            limits=Limits(),
         )
         return found.code if found else None
 
     assert waited(patience) is None
     assert waited(patience + SECOND) is code
+
+
+def test_a_space_may_allow_less() -> None:
+    limits = Limits(tuner_mb=500, wait_minutes=90)
+    wanted = Wanted(1, Direction.UPLOAD, 10, rate_limit_kbps=400_000)
+
+    too_many = too_many_bytes(wanted, done=[], moved_bytes=1, is_mobile=False, limits=limits)
+    too_long = waited_too_long(
+        timedelta(minutes=91),
+        was_tested=False,
+        in_bond=False,
+        state="down",
+        numbers=Numbers(),
+        limits=limits,
+    )
+
+    assert too_many is not None
+    assert "over the 0.5 GB" in too_many.words
+    assert too_long is not None
+    assert too_long.words == "The leg could not be tested for 90 min; it is down."
 
 
 def test_an_operator_may_change_the_numbers() -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from openbond.tunnel.packets import VNET_SIZE
-from openbond.tunnel.settings import Role
-from openbond.tunnel.speed_test import TrialPlan, TrialReading
+from openbond.tunnel.settings import Distribution, Role
+from openbond.tunnel.speed_test import LegSpeeds, TrialPlan, TrialReading, Tried
 from tests.sim.internet import FAR, OTHER, SITE, Internet, Line, bond_settings, inner
-from tests.sim.traffic import numbered, numbers, sent_since, stream, up
+from tests.sim.traffic import numbered, numbers, sent_since, shares, stream, up
 from tests.tunnel.inner import plain_read, super_tcp
 
 ADDRESSES = {SITE: b"\x64\x40\x00\x00", FAR: b"\x64\x40\x00\x01"}
@@ -14,8 +14,18 @@ FIRST_TEST_PACKET = 1_000_000
 BACK = 6.0  # seconds in which a leg is back in its bond
 
 
+WEIGHTED = Tried(
+    Distribution.WEIGHTED_ROUND_ROBIN, {1: LegSpeeds(6e6, 6e6), 2: LegSpeeds(2e6, 2e6)}
+)
+
+
 def begin(
-    internet: Internet, leg_id: int | None, *, limit: float | None = None, seconds: float = 30.0
+    internet: Internet,
+    leg_id: int | None,
+    *,
+    limit: float | None = None,
+    seconds: float = 30.0,
+    tried: Tried | None = None,
 ) -> None:
     for role in (SITE, FAR):
         plan = TrialPlan(
@@ -25,6 +35,7 @@ def begin(
             far=ADDRESSES[OTHER[role]],
             limit_bps=limit,
             until=internet.now + seconds,
+            tried=tried,
         )
         internet.bonds[role].begin_test(plan, internet.now)
 
@@ -191,6 +202,49 @@ def test_a_bond_test_goes_as_in_service_and_keeps_customers_back() -> None:
     assert internet.bonds[SITE].report().counters["dropped_test"] == customers
     assert states(internet, SITE) == {1: "up", 2: "up", 3: "up"}
     assert reading(internet, FAR).received_datagrams == sent
+
+
+def near_and_far() -> Internet:
+    """Two legs of the same speed: idmpq fills the near one before it gives the other anything."""
+    return up({1: Line(10, 0.005), 2: Line(10, 0.025)})
+
+
+def light_shares(internet: Internet, role: Role, *, is_test: bool) -> dict[int, float]:
+    before = internet.carried.copy()
+    send = traffic if is_test else stream
+    send(internet, role, mbps=3, seconds=1.0)
+    internet.run(1.2)
+    return shares(internet, role, before)
+
+
+@pytest.mark.parametrize("role", [SITE, FAR])
+def test_a_bond_test_may_try_another_distribution_and_other_speeds(role: Role) -> None:
+    internet = near_and_far()
+    begin(internet, None, tried=WEIGHTED)
+
+    tried = light_shares(internet, role, is_test=True)
+
+    assert tried[1] == pytest.approx(0.75, abs=0.05)
+
+
+@pytest.mark.parametrize("ends", ["told", "by itself", "new settings"])
+def test_what_a_test_tried_is_taken_back_however_it_ends(ends: str) -> None:
+    internet = near_and_far()
+    begin(internet, None, tried=WEIGHTED, seconds=2.0)
+    internet.run(0.5)
+    given = {role: bond.settings for role, bond in internet.bonds.items()}
+    if ends == "new settings":
+        for role, bond in internet.bonds.items():
+            bond.reconfigure(given[role], internet.now)
+        assert light_shares(internet, SITE, is_test=True)[2] > 0.2, "still tried"
+    if ends == "told":
+        end(internet)
+    internet.run(2.0)
+
+    shared = light_shares(internet, SITE, is_test=False)
+
+    assert shared[1] > 0.9
+    assert {role: bond.settings for role, bond in internet.bonds.items()} == given
 
 
 def test_after_a_bond_test_customers_go_on_at_once() -> None:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from openbond.wire.config import BondConfig, QosProfileConfig
+from openbond.wire.speed_tests import TrialSettings
 from openbond.wire.states import NodeKind, ShownState
 
 SCHEMA = 1
@@ -105,13 +106,15 @@ class LegReady(Struct, frozen=True, kw_only=True, tag="leg_ready"):
 class BeginTest(Struct, frozen=True, kw_only=True, tag="begin_test"):
     """Begin a speed test over a leg, or over the bond without one (tunnel/speed_test.py).
 
-    limit_kbps: of a leg test, outer IP packets. It ends by itself `within_ms` from now.
+    limit_kbps: of a leg test, outer IP packets. It ends by itself `within_ms` from now. trial: what
+    a bond test is run with in place of the settings.
     """
 
     test_id: int
     leg_id: int | None
     limit_kbps: int | None
     within_ms: int
+    trial: TrialSettings | None = None
 
 
 class EndTest(Struct, frozen=True, kw_only=True, tag="end_test"):

@@ -70,6 +70,7 @@ class Bond:
         bundles: bool = True,
     ) -> None:
         self.settings = settings
+        self._in_force = settings  # but for what a speed test tries
         self.inner_mtu = 0
         self._legs = Legs(settings, epoch=epoch, now=now, entropy=entropy)
         self._order = Order()
@@ -146,12 +147,14 @@ class Bond:
     def begin_test(self, plan: TrialPlan, now: float) -> None:
         """Begin a speed test at this end. Raises ValueError for a leg that is not there."""
         self._trials.begin(plan, path_mtu=self._path_mtu(), now=now)
+        self._take_trial(now)
         self._attend_at = now
         self._look(now)
 
     def end_test(self, now: float) -> None:
         """End the speed test, if one runs: its leg returns to the bond."""
         self._trials.end(now)
+        self._take_trial(now)
         self._attend_at = self._look_at = now
 
     def test_reading(self, now: float) -> tuple[int, TrialReading] | None:
@@ -163,11 +166,7 @@ class Bond:
 
         Raises ValueError for unusable keys, and then changes nothing.
         """
-        self._legs.reconfigure(settings, now)
-        self.settings = settings
-        self._outbound.reconfigure(settings, now)
-        self._take_legs(now)
-        self._attend_at = now
+        self._act_on(settings, now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: the legs' own timers, delays, eligibility, holds, waits."""
@@ -233,9 +232,22 @@ class Bond:
 
     # -- legs -------------------------------------------------------------------------------------
 
+    def _take_trial(self, now: float) -> None:
+        """Act on what a speed test tries, or on the settings again when it is over."""
+        if self._trials.in_force(self.settings) != self._in_force:
+            self._act_on(self.settings, now)
+
+    def _act_on(self, settings: BondSettings, now: float) -> None:
+        in_force = self._trials.in_force(settings)
+        self._legs.reconfigure(in_force, now)
+        self.settings, self._in_force = settings, in_force
+        self._outbound.reconfigure(in_force, now)
+        self._take_legs(now)
+        self._attend_at = now
+
     def _take_legs(self, now: float) -> None:
         """Make, keep or forget what belongs to a leg, as the settings say."""
-        speeds = {leg.id: leg.send_bps for leg in self.settings.legs}
+        speeds = {leg.id: leg.send_bps for leg in self._in_force.legs}
         room = ROOM // max(1, len(speeds))
         for leg_id, end in self._legs.ends.items():
             if leg_id not in self._queues:
@@ -283,7 +295,7 @@ class Bond:
     def _judge(self, now: float) -> None:
         """Say which of the eligible legs are full legs; round robin knows no others."""
         uses: dict[int, Use] = {}
-        if self.settings.distribution is Distribution.IDMPQ:
+        if self._in_force.distribution is Distribution.IDMPQ:
             uses = self._guards.judge([_facts(queue, now) for queue in self._eligible], now)
         self._outbound.set_legs(list(self._queues.values()), self._eligible, uses)
         keypairs = [queue.end.keypair for queue in self._eligible]

@@ -4,15 +4,17 @@ Behaviour 4.1. A test's packets are those between the two nodes' own tunnel addr
 
     leg test    they go over that leg alone, without pacing (but for the test's own limit), without
                 compression, without order, and are not repaired; customers' packets use the others
-    bond test   they go as in service; customers' packets are dropped
+    bond test   they go as in service, or as a trial of other settings says; customers' packets are
+                dropped
 
 Both ends are told; neither waits for the other. A test ends by itself at `until`, so that nobody is
 left without service when its owner is gone.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import inf
+from typing import NamedTuple
 
 from .flows import UNORDERED, FlowNumbers
 from .inbound import Inbound
@@ -20,6 +22,7 @@ from .leg_queue import LegQueue
 from .pacer import CATCH_UP
 from .packets import VNET_SIZE
 from .segments import Cutter
+from .settings import BondSettings, Distribution
 
 # The speed of a leg whose traffic is not paced, in bit/s: more than any interface has.
 UNPACED = 1e11
@@ -30,10 +33,26 @@ QUEUE_MOST_OCTETS = 512 * 1024
 _ADDRESSES = 12  # in an IPv4 header: source, then destination
 
 
+class LegSpeeds(NamedTuple):
+    """Of one leg, in bit/s, seen from this end."""
+
+    send_bps: float
+    receive_bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is in force in place of the settings while a bond test runs; `speeds` by leg."""
+
+    distribution: Distribution
+    speeds: Mapping[int, LegSpeeds]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:
     """leg_id: None tests the bond. near, far: our and the peer's tunnel address, 4 bytes each.
     limit_bps: of a leg test, outer IP packets; None: no limit. until: when it ends at the latest.
+    tried: None keeps the settings.
     """
 
     test_id: int
@@ -42,6 +61,7 @@ class TrialPlan:
     far: bytes
     limit_bps: float | None
     until: float
+    tried: Tried | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +195,19 @@ class Trials:
         self._queue_read_at = now
 
     # -- what is known ----------------------------------------------------------------------------
+
+    def in_force(self, settings: BondSettings) -> BondSettings:
+        """Return the settings as they are, or as the test that runs tries them."""
+        tried = self._plan.tried if self._plan else None
+        if tried is None:
+            return settings
+        legs = tuple(
+            replace(leg, send_bps=found.send_bps, receive_bps=found.receive_bps)
+            if (found := tried.speeds.get(leg.id))
+            else leg
+            for leg in settings.legs
+        )
+        return replace(settings, distribution=tried.distribution, legs=legs)
 
     def get_timer(self) -> float:
         return self._plan.until if self._plan else inf

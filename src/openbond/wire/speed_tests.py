@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from .states import Distribution
+
 
 class Protocol(StrEnum):
     TCP = "tcp"
@@ -28,6 +30,23 @@ class StoppedBy(StrEnum):
     BYTES = "bytes"
 
 
+class TrialSpeed(Struct, frozen=True, kw_only=True):
+    leg_id: int
+    down_kbps: int
+    up_kbps: int
+
+
+class TrialSettings(Struct, frozen=True, kw_only=True):
+    """What a test of the bond is run with in place of the bond's settings (behaviour 4.6).
+
+    For that test only: either end takes it back when the test ends, however it ends. Legs that are
+    not named keep their speeds.
+    """
+
+    packet_distribution: Distribution
+    legs: list[TrialSpeed] = []
+
+
 class SpeedTestOrder(Struct, frozen=True, kw_only=True):
     """One test that a node shall run now: over one leg, or over the bond when `leg_id` is None.
 
@@ -36,6 +55,7 @@ class SpeedTestOrder(Struct, frozen=True, kw_only=True):
     `idle_seconds`: how long the idle latency is probed before the traffic. `port`: where the
     aggregator listens, on its tunnel address. `keeps_leg_ms`: how long the leg stays out of its
     bond after a test that ended well, for the next test of the same tuning (behaviour 4.5).
+    `trial`: None runs a test of the bond as in service.
     """
 
     test_id: int
@@ -51,3 +71,4 @@ class SpeedTestOrder(Struct, frozen=True, kw_only=True):
     idle_seconds: int = 0
     begin: bool = False
     keeps_leg_ms: int = 0
+    trial: TrialSettings | None = None

@@ -14,13 +14,23 @@ from openbond.node.errors import NodeError
 from openbond.node.tunnel_daemon.settings import bond_settings
 from openbond.node.tunnel_daemon.speed_tests import begin_or_end, reading_of
 from openbond.tunnel.bond import Bond
-from openbond.wire.states import NodeKind
+from openbond.tunnel.settings import Distribution as InTunnel
+from openbond.tunnel.speed_test import LegSpeeds, TrialPlan, Tried
+from openbond.wire.speed_tests import TrialSettings, TrialSpeed
+from openbond.wire.states import Distribution, NodeKind
 from tests.node.samples import bond, static_leg
 from tests.tunnel.inner import plain_read, tcp_packet
 
 NOW = 100.0
 OURS, THEIRS = b"\xa9\xfe\x00\x02", b"\xa9\xfe\x00\x03"
 ORDER = BeginTest(test_id=5, leg_id=None, limit_kbps=None, within_ms=2_000)
+TRIAL = msgspec.structs.replace(
+    ORDER,
+    trial=TrialSettings(
+        packet_distribution=Distribution.WEIGHTED_ROUND_ROBIN,
+        legs=[TrialSpeed(leg_id=21, down_kbps=9_000, up_kbps=4_000)],
+    ),
+)
 
 
 def daemon(role: NodeKind = NodeKind.BONDER) -> tuple[Bond, DaemonSettings]:
@@ -74,6 +84,32 @@ def test_a_leg_that_is_not_there_is_refused_in_words() -> None:
         begin_or_end(core, msgspec.structs.replace(ORDER, leg_id=99), settings, NOW)
 
 
-@pytest.mark.parametrize("request_", [ORDER, EndTest()])
+class Noting(Bond):
+    """Keeps the plan of the test that was begun last."""
+
+    plan: TrialPlan | None = None
+
+    def begin_test(self, plan: TrialPlan, now: float) -> None:
+        self.plan = plan
+        super().begin_test(plan, now)
+
+
+@pytest.mark.parametrize(
+    ("role", "speeds"),
+    [(NodeKind.BONDER, LegSpeeds(4e6, 9e6)), (NodeKind.AGGREGATOR, LegSpeeds(9e6, 4e6))],
+)
+def test_each_end_sends_at_the_speed_of_its_direction_in_a_trial(
+    role: NodeKind, speeds: LegSpeeds
+) -> None:
+    _, settings = daemon(role)
+    core = Noting(bond_settings(settings, bytes(range(32))), epoch=1, now=NOW, entropy=bytes)
+
+    begin_or_end(core, TRIAL, settings, NOW)
+
+    assert core.plan is not None
+    assert core.plan.tried == Tried(InTunnel.WEIGHTED_ROUND_ROBIN, {21: speeds})
+
+
+@pytest.mark.parametrize("request_", [ORDER, TRIAL, EndTest()])
 def test_requests_travel_as_lines(request_: BeginTest | EndTest) -> None:
     assert decode_request(encode_line(request_)) == request_

@@ -148,6 +148,7 @@ class Running:
                 leg_id=self._order.leg_id,
                 limit_kbps=self._order.rate_limit_kbps if self._order.leg_id is not None else None,
                 within_ms=round(self.seconds_most * 1000),
+                trial=self._order.trial,
             )
         )
         if isinstance(answer, Refused):

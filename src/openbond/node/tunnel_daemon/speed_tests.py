@@ -5,7 +5,9 @@ from ipaddress import ip_network
 from openbond.node.daemon_messages import BeginTest, DaemonSettings, EndTest, SpeedTestStatus
 from openbond.node.errors import NodeError
 from openbond.tunnel.bond import Bond
-from openbond.tunnel.speed_test import TrialPlan
+from openbond.tunnel.settings import Distribution
+from openbond.tunnel.speed_test import LegSpeeds, TrialPlan, Tried
+from openbond.wire.speed_tests import TrialSettings
 from openbond.wire.states import NodeKind
 
 
@@ -25,11 +27,21 @@ def begin_or_end(
         far=far.packed,
         limit_bps=request.limit_kbps and request.limit_kbps * 1000.0,
         until=now + request.within_ms / 1000,
+        tried=_tried(request.trial, settings.role) if request.trial else None,
     )
     try:
         bond.begin_test(plan, now)
     except ValueError as missing:
         raise NodeError(f"The speed test cannot begin: {missing}.") from missing
+
+
+def _tried(trial: TrialSettings, role: NodeKind) -> Tried:
+    speeds = {}
+    for leg in trial.legs:
+        up, down = leg.up_kbps * 1000.0, leg.down_kbps * 1000.0
+        is_bonder = role is NodeKind.BONDER
+        speeds[leg.leg_id] = LegSpeeds(up, down) if is_bonder else LegSpeeds(down, up)
+    return Tried(Distribution(trial.packet_distribution.value), speeds)
 
 
 def reading_of(bond: Bond, now: float) -> SpeedTestStatus | None:

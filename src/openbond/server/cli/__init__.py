@@ -10,6 +10,7 @@ from .certificates import certificates
 from .dhcp_servers import dhcp_servers
 from .mail import send_test_mail
 from .maintenance import maintenance
+from .measuring import measuring_limits
 from .qos_profiles import qos_profiles
 from .starting import check, start
 
@@ -26,6 +27,7 @@ app.command()(restore)
 app.command("audit")(show_audit)
 app.command("test-mail")(send_test_mail)
 app.command("merge-allocations")(merge_allocations)
+app.command("measuring-limits")(measuring_limits)
 app.add_typer(tokens, name="token")
 app.add_typer(qos_profiles, name="qos-profile")
 app.add_typer(dhcp_servers, name="dhcp-server")

@@ -1,6 +1,7 @@
 """Histories of legs, speed tests and tunings."""
 
 from .alarms import Alarm
+from .limits import MeasuringLimits
 from .prevented import FixedFigure, FixedPeriod
 from .states import LegChange, LegWatch
 from .tests import (
@@ -21,6 +22,7 @@ __all__ = [
     "FixedPeriod",
     "LegChange",
     "LegWatch",
+    "MeasuringLimits",
     "Protocol",
     "SpeedTest",
     "StoppedBy",

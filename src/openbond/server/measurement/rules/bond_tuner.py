@@ -14,6 +14,7 @@ from .tuning import (
     LegSpeeds,
     Measured,
     Numbers,
+    Trial,
     TuningFailed,
     Wanted,
     mbit,
@@ -30,10 +31,6 @@ LATENCY_LOAD = 25
 UNLIKE_SPEED, UNLIKE_RTT_MS, FAR_MS, LOSSIER_POINTS = 2, 50.0, 80.0, 1.0
 BETTER_BY = 1.05
 BOND_STREAMS = 8
-NOT_TRIED = (
-    "The legs are alike, so weighted_round_robin might do as well; it was not tried, as a test of "
-    "the bond runs with the distribution that is set."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +78,9 @@ class Loaded:
     loss: float
 
 
-def tune_bond(
-    legs: Sequence[LegToTune], numbers: Numbers, *, tries_distributions: bool = False
-) -> BondTuner:
+def tune_bond(legs: Sequence[LegToTune], numbers: Numbers) -> BondTuner:
     """Find the settings of a bond, one leg after the other; failover legs come last.
 
-    `tries_distributions`: a test of the bond can be run with another distribution than is set.
     Raises TuningFailed with the name of the leg.
     """
     tuned, left_out = yield from _tune_legs(legs, numbers)
@@ -94,9 +88,9 @@ def tune_bond(
     down = yield from _load(tuned, Direction.DOWNLOAD, by_id, numbers)
     up = yield from _load(tuned, Direction.UPLOAD, by_id, numbers)
     hold, hold_words = hold_for(down, up)
-    distribution, why = Distribution.IDMPQ, _why_not_weighted(down, up) or NOT_TRIED
-    if why is NOT_TRIED and tries_distributions:
-        distribution, why = yield from _try_distributions(numbers)
+    distribution, why = Distribution.IDMPQ, _why_not_weighted(down, up)
+    if why is None:
+        distribution, why = yield from _try_distributions(tuned, numbers)
     return BondSettings(
         legs=tuple(tuned),
         left_out=tuple(left_out),
@@ -203,9 +197,20 @@ def _why_not_weighted(down: Sequence[Loaded], up: Sequence[Loaded]) -> str | Non
     return unlike_leg(down) or unlike_leg(up)
 
 
-def _try_distributions(numbers: Numbers) -> Tests[tuple[Distribution, str]]:
-    plain = yield from _both_ways(Distribution.IDMPQ, numbers)
-    weighted = yield from _both_ways(Distribution.WEIGHTED_ROUND_ROBIN, numbers)
+def _try_distributions(
+    tuned: Sequence[LegSpeeds], numbers: Numbers
+) -> Tests[tuple[Distribution, str]]:
+    """Test the bond with either distribution, and the speeds that were found.
+
+    Where it cannot be tested, nothing shows that another distribution were better.
+    """
+    speeds = tuple(tuned)
+    try:
+        plain = yield from _both_ways(Trial(Distribution.IDMPQ, speeds), numbers)
+        weighted = yield from _both_ways(Trial(Distribution.WEIGHTED_ROUND_ROBIN, speeds), numbers)
+    except TuningFailed as failure:
+        words = "The legs are alike, yet weighted_round_robin could not be tried"
+        return Distribution.IDMPQ, f"{words}: {failure.words}"
     told = f"Both directions together gave {mbit(plain)} with idmpq and {mbit(weighted)} with"
     if weighted >= BETTER_BY * plain:
         return (
@@ -215,7 +220,7 @@ def _try_distributions(numbers: Numbers) -> Tests[tuple[Distribution, str]]:
     return Distribution.IDMPQ, f"{told} weighted_round_robin, which is not better by 5 %."
 
 
-def _both_ways(distribution: Distribution, numbers: Numbers) -> Tests[float]:
+def _both_ways(trial: Trial, numbers: Numbers) -> Tests[float]:
     total = 0.0
     for direction in Direction:
         wanted = Wanted(
@@ -223,7 +228,7 @@ def _both_ways(distribution: Distribution, numbers: Numbers) -> Tests[float]:
             direction,
             numbers.unlimited_seconds,
             concurrency=BOND_STREAMS,
-            distribution=distribution,
+            trial=trial,
         )
         total += (yield wanted).throughput_kbps
     return total

@@ -1,12 +1,10 @@
 """How far a speed test may go, and how long it is waited for (behaviour 4.1 to 4.3, defaults)."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
-MOST_BYTES = 2_000_000_000
-MOST_BYTES_MOBILE = 250_000_000
+MEGABYTE = 1_000_000
 MOST_ON_AGGREGATOR = 4
-# How long both nodes may take to say that they are ready.
-ANSWER_WITHIN = timedelta(minutes=10)
 # Each end stops by its own clock this long after the length of a test.
 STOPS_AFTER = timedelta(seconds=15)
 # So long the last words may be under way, and a leg needs to come back from the test before.
@@ -19,9 +17,27 @@ LEG_KEPT = timedelta(seconds=8)
 HEARD_WITHIN = timedelta(seconds=15)
 
 
-def most_bytes(*, is_mobile: bool) -> int:
-    """Return how many bytes of outer packets, both ways, a test may move."""
-    return MOST_BYTES_MOBILE if is_mobile else MOST_BYTES
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a space allows: megabytes of outer packets, both ways, and minutes of waiting.
+
+    `test`: one speed test; `tuner`: the tuning of one leg; `mobile`: where a mobile leg takes part.
+    `answer`: until both nodes are ready for a test. `wait`: for a leg that cannot be tested.
+    """
+
+    test_mb: int = 2_000
+    test_mobile_mb: int = 250
+    tuner_mb: int = 10_000
+    tuner_mobile_mb: int = 1_000
+    answer_minutes: int = 10
+    wait_minutes: int = 24 * 60
+    wait_in_bond_minutes: int = 30
+
+    def most_bytes_of_test(self, *, is_mobile: bool) -> int:
+        return (self.test_mobile_mb if is_mobile else self.test_mb) * MEGABYTE
+
+    def most_bytes_of_tuner(self, *, is_mobile: bool) -> int:
+        return (self.tuner_mobile_mb if is_mobile else self.tuner_mb) * MEGABYTE
 
 
 def over_after(*, length: int, idle_seconds: int) -> timedelta:

@@ -16,12 +16,22 @@ NO_TRAFFIC = "The bond carries no traffic: none of its active legs is up."
 
 
 def described(
-    *, protocol: str, direction: str, length: int, rate_limit_kbps: int | None, concurrency: int
+    *,
+    protocol: str,
+    direction: str,
+    length: int,
+    rate_limit_kbps: int | None,
+    concurrency: int,
+    tries: str = "",
 ) -> str:
-    """Return a test in words, e.g. `TCP download, 10 s, no rate limit, 1 stream`."""
+    """Return a test in words, e.g. `TCP download, 10 s, no rate limit, 1 stream`.
+
+    `tries`: the distribution of a test that is not run with the bond's own.
+    """
     streams = "1 stream" if concurrency == 1 else f"{concurrency} streams"
     limit = _no_limit(protocol) if rate_limit_kbps is None else _mbit(rate_limit_kbps)
-    return f"{protocol.upper()} {direction}, {length} s, {limit}, {streams}"
+    words = f"{protocol.upper()} {direction}, {length} s, {limit}, {streams}"
+    return f"{words}, {tries} with the speeds found" if tries else words
 
 
 def _no_limit(protocol: str) -> str:

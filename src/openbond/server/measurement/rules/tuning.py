@@ -17,12 +17,7 @@ from openbond.wire.states import Distribution
 
 R = TypeVar("R")
 
-# How long a leg tuner, and a bond tuner for each leg, waits for a leg that cannot be tested.
-WAITS = timedelta(hours=24)
-WAITS_IN_BOND = timedelta(minutes=30)
 TOO_LONG = timedelta(minutes=30)
-MOST_BYTES = 10_000_000_000
-MOST_BYTES_MOBILE = 1_000_000_000
 # So many tests in a row may fail while the leg itself looks fit.
 MOST_FAILED = 3
 # What the options of a speed test allow.
@@ -79,10 +74,35 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """A recommended speed in kbit/s, and why in words."""
+
+    kbps: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegSpeeds:
+    """What a leg tuner recommends."""
+
+    leg_id: int
+    down: Speed
+    up: Speed
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a test of the bond is run with, in place of what is set."""
+
+    distribution: Distribution
+    speeds: tuple[LegSpeeds, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A test to run next: TCP over one leg, or over the bond without one. Rate in kbit/s.
 
-    `distribution`: the bond's, for this test; None leaves it as it is set.
+    `trial`: of a test of the bond.
     """
 
     leg_id: int | None
@@ -91,7 +111,7 @@ class Wanted:
     concurrency: int = 1
     rate_limit_kbps: int | None = None
     idle_seconds: int = 0
-    distribution: Distribution | None = None
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +128,6 @@ class Measured:
     course: tuple[tuple[float, float], ...] = ()
     idle_latency: float | None = None
     idle_deviation: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """A recommended speed in kbit/s, and why in words."""
-
-    kbps: int
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class LegSpeeds:
-    """What a leg tuner recommends."""
-
-    leg_id: int
-    down: Speed
-    up: Speed
 
 
 LegTuner: TypeAlias = Generator[Wanted, Measured, LegSpeeds]

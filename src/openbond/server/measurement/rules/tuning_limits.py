@@ -4,14 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .limits import most_bytes
+from .limits import Limits
 from .tuning import (
-    MOST_BYTES,
-    MOST_BYTES_MOBILE,
     MOST_FAILED,
     TOO_LONG,
-    WAITS,
-    WAITS_IN_BOND,
     FailureCode,
     Measured,
     Numbers,
@@ -47,31 +43,44 @@ def too_much(spent: Spent) -> TuningFailed | None:
 
 
 def too_many_bytes(
-    wanted: Wanted, *, done: Iterable[Measured], moved_bytes: int, is_mobile: bool
+    wanted: Wanted,
+    *,
+    done: Iterable[Measured],
+    moved_bytes: int,
+    is_mobile: bool,
+    limits: Limits,
 ) -> TuningFailed | None:
     """Return why a test is not run, as it would bring the leg over its cap; None: it may run.
 
     Its bytes are known beforehand from its limit, or from the best speed of what was `done`.
     """
-    cap = MOST_BYTES_MOBILE if is_mobile else MOST_BYTES
+    cap = limits.most_bytes_of_tuner(is_mobile=is_mobile)
+    of_one = limits.most_bytes_of_test(is_mobile=is_mobile)
     best = max((one.throughput_kbps for one in done), default=0.0)
     kbps = wanted.rate_limit_kbps or best
-    expected = min(int(kbps * 1000 / 8 * wanted.seconds), most_bytes(is_mobile=is_mobile))
+    expected = min(int(kbps * 1000 / 8 * wanted.seconds), of_one)
     if moved_bytes + expected <= cap:
         return None
     return TuningFailed(
         FailureCode.BYTES,
         f"The tests moved {moved_bytes / 1e9:.1f} GB, and the next one would bring them over "
-        f"the {cap / 1e9:.0f} GB that the tuning of a leg may take.",
+        f"the {cap / 1e9:g} GB that the tuning of a leg may take.",
     )
 
 
 def waited_too_long(
-    waited: timedelta, *, was_tested: bool, in_bond: bool, state: str, numbers: Numbers
+    waited: timedelta,
+    *,
+    was_tested: bool,
+    in_bond: bool,
+    state: str,
+    numbers: Numbers,
+    limits: Limits,
 ) -> TuningFailed | None:
     """Return why a leg that cannot be tested is no longer waited for; None: it still is."""
     lost_after = timedelta(seconds=numbers.lost_seconds)
-    patience = lost_after if was_tested else WAITS_IN_BOND if in_bond else WAITS
+    minutes = limits.wait_in_bond_minutes if in_bond else limits.wait_minutes
+    patience = lost_after if was_tested else timedelta(minutes=minutes)
     if waited <= patience:
         return None
     if was_tested:
@@ -85,4 +94,4 @@ def waited_too_long(
 
 def _in_words(span: timedelta) -> str:
     hours, minutes = divmod(span // timedelta(minutes=1), 60)
-    return f"{hours} h" if hours else f"{minutes} min"
+    return f"{hours} h" if not minutes else f"{minutes + 60 * hours} min"

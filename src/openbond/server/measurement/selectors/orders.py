@@ -6,8 +6,15 @@ from datetime import timedelta
 from django.db.models import Q
 
 from openbond.server.measurement.models import SpeedTest, TestStatus
-from openbond.server.measurement.rules.limits import LEG_KEPT, most_bytes
-from openbond.wire.speed_tests import Direction, Protocol, SpeedTestOrder
+from openbond.server.measurement.rules.limits import LEG_KEPT, Limits
+from openbond.wire.speed_tests import (
+    Direction,
+    Protocol,
+    SpeedTestOrder,
+    TrialSettings,
+    TrialSpeed,
+)
+from openbond.wire.states import Distribution
 
 MILLISECOND = timedelta(milliseconds=1)
 UNFINISHED = (TestStatus.QUEUED, TestStatus.RUNNING)
@@ -55,9 +62,24 @@ def _order(test: SpeedTest) -> SpeedTestOrder:
         length_seconds=test.length,
         rate_limit_kbps=test.ends["rate_limit_kbps"],
         concurrency=test.concurrency,
-        most_bytes=most_bytes(is_mobile=test.ends["is_mobile"]),
+        most_bytes=test.ends.get("most_bytes", Limits().most_bytes_of_test(is_mobile=False)),
         port=test.port,
         idle_seconds=test.idle_seconds,
         begin=test.status == TestStatus.RUNNING,
         keeps_leg_ms=LEG_KEPT // MILLISECOND if test.tuning_id and test.leg_id else 0,
+        trial=_trial(test),
+    )
+
+
+def _trial(test: SpeedTest) -> TrialSettings | None:
+    """Return what a tuning tries: its tests of the bond run with what they were made under."""
+    told = test.bond_configuration
+    if test.tuning_id is None or told is None:
+        return None
+    return TrialSettings(
+        packet_distribution=Distribution(told["packet_distribution"]),
+        legs=[
+            TrialSpeed(leg_id=leg["id"], down_kbps=leg["down_kbps"], up_kbps=leg["up_kbps"])
+            for leg in told["legs"]
+        ],
     )

@@ -1,6 +1,7 @@
 """Writes to histories, speed tests and tunings. `by` is who writes."""
 
 from .alarms import watch_alarms
+from .limits import set_measuring_limits
 from .maintenance import begin_maintenance, end_maintenance
 from .prevented import fix_prevented_downtime
 from .speed_tests import cancel_speed_test, create_speed_test
@@ -31,6 +32,7 @@ __all__ = [
     "move_tunings",
     "record_records",
     "record_states",
+    "set_measuring_limits",
     "take_test_ended",
     "take_test_progress",
     "take_test_ready",

@@ -17,6 +17,7 @@ from openbond.server.system.changes import Change, shown_values
 from openbond.server.system.locks import locked
 from openbond.server.system.selectors import current_settings
 from openbond.server.system.services import record
+from openbond.wire.speed_tests import TrialSettings
 from openbond.wire.states import LinkMode
 
 CANCELLED = "The test was cancelled."
@@ -28,7 +29,8 @@ SHOWN = ("protocol", "direction", "length", "rate_limit_kbps", "concurrency")
 class SpeedTestOptions(TypedDict, total=False):
     """`length` in seconds; `rate_limit_kbps` None is no limit.
 
-    `idle_seconds`, and `tuning`: for tests that a tuning runs.
+    `idle_seconds`, and `tuning`: for tests that a tuning runs; `create_speed_test` takes what such
+    a test of the bond tries in place of the bond's settings.
     """
 
     protocol: str
@@ -46,6 +48,7 @@ def create_speed_test(
     by: Actor,
     bond: Bond,
     leg: Leg | None = None,
+    trial: TrialSettings | None = None,
     now: datetime | None = None,
     **options: Unpack[SpeedTestOptions],
 ) -> SpeedTest:
@@ -62,11 +65,12 @@ def create_speed_test(
         length=test.length,
         rate_limit_kbps=test.rate_limit_kbps,
         concurrency=test.concurrency,
+        tries=trial.packet_distribution.value if trial else "",
     )
     test.aggregator = owner.current_aggregator
     test.bonder_version = owner.bonder.version
     test.aggregator_version = owner.current_aggregator.version
-    test.bond_configuration = None if leg else _configuration(owner)
+    test.bond_configuration = None if leg else _configuration(owner, trial)
     test.save(force_insert=True)
     change = Change(after=shown_values(test, SHOWN))
     record(by=by, action="create", row=test, change=change, now=now, space_id=owner.space_id)
@@ -99,12 +103,18 @@ def _is_testable(leg: Leg, tuning: Tuning | None, now: datetime) -> bool:
     return active.alias(state=state_of_leg(since=since)).filter(state__in=states).exists()
 
 
-def _configuration(bond: Bond) -> dict[str, object]:
+def _configuration(bond: Bond, trial: TrialSettings | None) -> dict[str, object]:
     """Return what a bond test is made under; speeds in kbit/s."""
     columns = ("id", "link_mode", "failover", "down_kbps", "up_kbps")
+    legs = list(Leg.objects.filter(bond=bond).order_by("id").values(*columns))
+    tried = {leg.leg_id: leg for leg in trial.legs} if trial else {}
+    for leg in legs:
+        if found := tried.get(leg["id"]):
+            leg |= {"down_kbps": found.down_kbps, "up_kbps": found.up_kbps}
+    distribution = trial.packet_distribution.value if trial else bond.packet_distribution
     return {
-        "packet_distribution": bond.packet_distribution,
+        "packet_distribution": distribution,
         "compression": bond.compression,
         "reorder_max_hold": bond.reorder_max_hold,
-        "legs": list(Leg.objects.filter(bond=bond).order_by("id").values(*columns)),
+        "legs": legs,
     }

@@ -19,14 +19,15 @@ from openbond.server.bonds.selectors import state_of_leg
 from openbond.server.fleet.models import ConfigUpdate, UpdateStatus
 from openbond.server.measurement.models import SpeedTest, TestStatus, Tuning, TuningStatus
 from openbond.server.measurement.rules.limits import (
-    ANSWER_WITHIN,
     BACK_WITHIN,
     HEARD_WITHIN,
     MOST_ON_AGGREGATOR,
+    Limits,
     over_after,
 )
 from openbond.server.measurement.rules.measured import ENDS
 from openbond.server.measurement.rules.tests import NO_TRAFFIC, NOT_TESTABLE
+from openbond.server.measurement.selectors.limits import limits_of
 from openbond.server.measurement.selectors.tests import testable_states
 from openbond.server.system.locks import Lock, take
 from openbond.server.system.selectors import current_settings
@@ -81,10 +82,7 @@ def _obstacle(
     if bond.current_aggregator_id != nodes["aggregator"]:
         return TestStatus.FAILED, "The bond moved to another aggregator."
     if test.started is None:
-        late = now >= (test.ordered or now) + ANSWER_WITHIN
-        silent = [end for end in ENDS if not _end(test, end).get("ready")]
-        why = f"The {silent[0]} did not answer within 10 minutes." if late and silent else ""
-        return TestStatus.FAILED, why
+        return TestStatus.FAILED, _no_answer(test, now)
     if listening_since is not None and now < listening_since + HEARD_WITHIN:
         return TestStatus.FAILED, ""
     if now >= test.started + over_after(length=test.length, idle_seconds=test.idle_seconds):
@@ -92,6 +90,15 @@ def _obstacle(
     silent_one = silent_end(test, now)
     why = f"The {silent_one} was not heard of any more." if silent_one else ""
     return TestStatus.FAILED, why
+
+
+def _no_answer(test: SpeedTest, now: datetime) -> str:
+    """Return which end took too long to be ready; "" for none."""
+    minutes = test.ends.get("answer_minutes", Limits().answer_minutes)
+    if now < (test.ordered or now) + timedelta(minutes=minutes):
+        return ""
+    silent = [end for end in ENDS if not _end(test, end).get("ready")]
+    return f"The {silent[0]} did not answer within {minutes} minutes." if silent else ""
 
 
 def _next_of_each_bond(unfinished: Iterable[SpeedTest]) -> list[SpeedTest]:
@@ -136,6 +143,8 @@ def _begin_turn(test: SpeedTest, now: datetime) -> None:
         if not _was_tested_since(test, now - BACK_WITHIN):
             end_test(test, TestStatus.FAILED, error=_why_not(test), now=now)
         return
+    limits = limits_of(test.bond.space_id)
+    is_mobile = _legs(test).filter(type=LegType.MOBILEBROADBAND.value).exists()
     test.ordered = now
     test.port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT + 1)
     test.ends = {
@@ -145,7 +154,8 @@ def _begin_turn(test: SpeedTest, now: datetime) -> None:
         },
         "restart_count": test.bond.restart_count,
         "rate_limit_kbps": _rate_limit(test),
-        "is_mobile": _legs(test).filter(type=LegType.MOBILEBROADBAND.value).exists(),
+        "most_bytes": limits.most_bytes_of_test(is_mobile=is_mobile),
+        "answer_minutes": limits.answer_minutes,
     }
     test.save(update_fields=["ordered", "port", "ends"])
 

@@ -19,11 +19,13 @@ from openbond.server.errors import DomainError
 from openbond.server.measurement.models import SpeedTest, TestStatus, Tuning
 from openbond.server.measurement.rules.bond_tuner import BondSettings, LegToTune, tune_bond
 from openbond.server.measurement.rules.leg_tuner import tune_leg
+from openbond.server.measurement.rules.limits import Limits
 from openbond.server.measurement.rules.tuning import (
     FailureCode,
     LegSpeeds,
     Measured,
     Numbers,
+    Trial,
     TuningFailed,
     Wanted,
     next_step,
@@ -34,9 +36,11 @@ from openbond.server.measurement.rules.tuning_limits import (
     too_much,
     waited_too_long,
 )
+from openbond.server.measurement.selectors.limits import limits_of
 from openbond.server.measurement.selectors.tests import testable_states
 from openbond.server.system.actors import SERVER
 from openbond.server.system.selectors import current_settings
+from openbond.wire.speed_tests import TrialSettings, TrialSpeed
 from openbond.wire.states import LegType, LinkMode
 
 from .speed_tests import create_speed_test
@@ -44,6 +48,9 @@ from .tuning_ends import fail_tuning, start_tuning, succeed_tuning
 from .tunings import UNFINISHED, WAITING_TESTS, lock_tuning
 
 log = structlog.get_logger(__name__)
+
+# The key of what ailed tests of the bond, among the ids of legs.
+OF_BOND = "bond"
 
 Step: TypeAlias = Wanted | LegSpeeds | BondSettings
 
@@ -57,6 +64,7 @@ class _Run:
     states: dict[int, str]
     tests: list[SpeedTest]
     numbers: Numbers
+    limits: Limits
     now: datetime
 
 
@@ -128,10 +136,10 @@ def _go_on(run: _Run) -> None:
 
 def _next_step(run: _Run) -> Step:
     results = {leg_id: _measured(_of_leg(run.tests, leg_id)) for leg_id in (None, *run.legs)}
-    troubles: dict[int | None, TuningFailed] = {
-        int(leg_id): TuningFailed(FailureCode(told["code"]), told["words"], leg_id=int(leg_id))
-        for leg_id, told in run.tuning.troubles.items()
-    }
+    troubles: dict[int | None, TuningFailed] = {}
+    for of, told in run.tuning.troubles.items():
+        leg_id = None if of == OF_BOND else int(of)
+        troubles[leg_id] = TuningFailed(FailureCode(told["code"]), told["words"], leg_id=leg_id)
     if run.tuning.leg_id is not None:
         return next_step(tune_leg(run.tuning.leg_id, run.numbers), results, troubles)
     legs = [
@@ -151,6 +159,7 @@ def _obstacle(run: _Run, wanted: Wanted) -> TuningFailed | None:
         done=_measured(same_way) or _measured(of_leg),
         moved_bytes=spent.moved_bytes,
         is_mobile=any(leg.type == LegType.MOBILEBROADBAND for leg in _targets(run, wanted)),
+        limits=run.limits,
     )
     if over is not None:
         return over
@@ -170,6 +179,7 @@ def _wait(run: _Run, wanted: Wanted, *, was_tested: bool) -> TuningFailed | None
         in_bond=row.leg_id is None,
         state=", ".join(sorted(states)),
         numbers=run.numbers,
+        limits=run.limits,
     )
     # The wait for another leg begins anew.
     row.waiting_since = None if trouble else since
@@ -190,16 +200,28 @@ def _begin(run: _Run, wanted: Wanted) -> None:
         rate_limit_kbps=wanted.rate_limit_kbps,
         concurrency=wanted.concurrency,
         idle_seconds=wanted.idle_seconds,
+        trial=_trial_settings(wanted.trial) if wanted.trial else None,
     )
     start_tuning(row, now=run.now)
 
 
+def _trial_settings(trial: Trial) -> TrialSettings:
+    legs = [
+        TrialSpeed(leg_id=leg.leg_id, down_kbps=leg.down.kbps, up_kbps=leg.up.kbps)
+        for leg in trial.speeds
+    ]
+    return TrialSettings(packet_distribution=trial.distribution, legs=legs)
+
+
 def _note_trouble(row: Tuning, leg_id: int | None, trouble: TuningFailed) -> None:
-    """Keep why a leg could not be tuned. Raises it where there is no other leg to go on with."""
-    if leg_id is None or row.leg_id is not None:
+    """Keep why a leg could not be tuned, or the bond not be tested: the tuner may go on.
+
+    Raises it for the tuning of one leg.
+    """
+    if row.leg_id is not None:
         raise trouble
     told = {"code": trouble.code.value, "words": trouble.words}
-    row.troubles = {**row.troubles, str(leg_id): told}
+    row.troubles = {**row.troubles, OF_BOND if leg_id is None else str(leg_id): told}
     row.save(update_fields=["troubles"])
 
 
@@ -222,12 +244,18 @@ def _spent(row: Tuning, of_leg: Sequence[SpeedTest], now: datetime) -> Spent:
 
 
 def _targets(run: _Run, wanted: Wanted) -> Sequence[Leg]:
-    return list(run.legs.values()) if wanted.leg_id is None else [run.legs[wanted.leg_id]]
+    """Return the leg of a test, or those that were tuned."""
+    if wanted.leg_id is not None:
+        return [run.legs[wanted.leg_id]]
+    return [run.legs[leg.leg_id] for leg in wanted.trial.speeds] if wanted.trial else []
 
 
 def _is_testable(run: _Run, wanted: Wanted) -> bool:
+    """Say whether all legs that a test is about can be tested: two tests of a bond with one leg
+    back from its own test in only one of them could not be compared.
+    """
     states = testable_states(leg_id=wanted.leg_id, tuning_id=run.tuning.pk, now=run.now)
-    return any(run.states[leg.pk] in states for leg in _targets(run, wanted))
+    return all(run.states[leg.pk] in states for leg in _targets(run, wanted))
 
 
 def _run(row: Tuning, tests: list[SpeedTest], numbers: Numbers, now: datetime) -> _Run:
@@ -238,7 +266,8 @@ def _run(row: Tuning, tests: list[SpeedTest], numbers: Numbers, now: datetime) -
         legs = legs.filter(pk=row.leg_id)
     states = legs.annotate(state=state_of_leg(since=since)).values_list("pk", "state")
     by_id = {leg.pk: leg for leg in legs.order_by("id")}
-    return _Run(row, by_id, dict(states), tests, numbers, now)
+    limits = limits_of(row.bond.space_id)
+    return _Run(row, by_id, dict(states), tests, numbers, limits, now)
 
 
 def _measured(tests: Iterable[SpeedTest]) -> list[Measured]:
