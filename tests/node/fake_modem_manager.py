@@ -115,6 +115,9 @@ class FakeModem(ServiceInterface):
         self.imei, self.place, self.interface = imei, place, interface
         self.state, self.failure, self.quality, self.technologies = REGISTERED, 0, 71, LTE
         self.operator = "Example Mobile"
+        self.measures_signal = True
+        self.set_up: list[int] = []  # how often the signal shall be measured, s
+        self.rsrp: float | None = -93.4
         self.ip4: dict[str, Variant] = static_ip4()
         self.refuses = ""  # why Connect fails
         self.keeps = 0  # how many times Disconnect fails
@@ -256,6 +259,36 @@ class Fake3gpp(ServiceInterface):
         return self.modem.operator
 
 
+class FakeSignal(ServiceInterface):
+    """org.freedesktop.ModemManager1.Modem.Signal: it measures once it was asked how often."""
+
+    def __init__(self, modem: FakeModem) -> None:
+        super().__init__(f"{SERVICE}.Modem.Signal")
+        self.modem = modem
+        self.rate = 0
+
+    @dbus_method()
+    def Setup(self, rate: DBusUInt32) -> None:
+        self.modem.set_up.append(rate)
+        if not self.modem.measures_signal:
+            raise DBusError(f"{SERVICE}.Error.Core.Unsupported", "Extended signal: unsupported")
+        self.rate = rate
+
+    @dbus_property(access=READ)
+    def Rate(self) -> DBusUInt32:
+        return self.rate
+
+    @dbus_property(access=READ)
+    def Lte(self) -> DBusDict:
+        if not self.rate or self.modem.rsrp is None:
+            return {}
+        return {"rssi": Variant("d", -61.0), "rsrp": Variant("d", self.modem.rsrp)}
+
+    @dbus_property(access=READ)
+    def Gsm(self) -> DBusDict:
+        return {}
+
+
 class Root(ServiceInterface):
     """org.freedesktop.ModemManager1"""
 
@@ -304,7 +337,7 @@ class FakeModemManager:
     def plug_in(self, modem: FakeModem) -> None:
         self.modems.append(modem)
         modem.path = f"{PLACE}/Modem/{self._next()}"
-        self._add(modem.path, modem, FakeSimple(modem), Fake3gpp(modem))
+        self._add(modem.path, modem, FakeSimple(modem), Fake3gpp(modem), FakeSignal(modem))
 
     def plug_out(self, modem: FakeModem) -> None:
         self.modems.remove(modem)

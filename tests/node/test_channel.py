@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -49,6 +49,7 @@ class Site:
     node: FakeNode
     paths: Paths
     silent: set[int] = field(default_factory=set)
+    moved: list[int] = field(default_factory=list)  # octets, on mobile legs
 
     @property
     def address(self) -> ServerAddress:
@@ -79,6 +80,7 @@ class Site:
             ways=lambda: ways,
             addresses=ServerAddresses(self.paths.addresses),
             silent=lambda: self.silent,
+            moved_on_mobile=self.moved.append,
         )
         numbers = RisingNumbers(self.paths.numbers)
         try:
@@ -357,3 +359,21 @@ def test_a_leg_that_changed_its_address_is_a_new_way(site: Site) -> None:
     site.talk(move, ways=ways)
 
     assert site.server.sources[-2:] == ["127.0.1.1", "127.0.1.9"]
+
+
+def test_what_the_channel_moves_on_a_mobile_leg_is_counted_and_nothing_else(site: Site) -> None:
+    async def work(channel: Channel) -> bool:
+        await channel.poll(NOTHING_YET)
+        await channel.poll(NOTHING_YET)
+        return channel.transport.is_on_mobile
+
+    mobile = replace(LEG_1, is_mobile=True)
+    on_cable = site.talk(work, ways=[mobile, LEG_2])
+    before = list(site.moved)
+    on_mobile = site.talk(work, ways=[mobile], enrolled=False)
+
+    assert (on_cable, before) == (False, [])
+    assert on_mobile
+    first, second = site.moved
+    # The first with the handshake of TLS and its certificates, over the same connection.
+    assert first > second > 500

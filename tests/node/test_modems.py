@@ -16,7 +16,7 @@ from openbond.node import daemon_messages as messages
 from openbond.node.agent.known import Known
 from openbond.node.agent.readiness import obstacles
 from openbond.node.agent.states import leg_facts
-from openbond.node.linux.lines import read_lines, read_modem_facts
+from openbond.node.linux.lines import read_lines, read_modem_facts, read_signals
 from openbond.node.modems.assignment import assigned
 from openbond.node.modems.client import ModemClient
 from openbond.node.modems.ladder import Rung
@@ -189,7 +189,7 @@ def test_what_is_known_of_the_modem_is_left_too_and_follows_it(place: Place) -> 
     async def story(manager: FakeModemManager) -> None:
         modem = manager.new_modem()
         async with place.serving():
-            await until(lambda: read_modem_facts(place.paths.modems).get(24))
+            await until(lambda: read_signals(place.paths.modems))
             first = read_modem_facts(place.paths.modems)[24]
             modem.quality, modem.technologies, modem.operator = 12, 1 << 5, "Other"
             await until(lambda: read_modem_facts(place.paths.modems)[24] != first)
@@ -199,9 +199,44 @@ def test_what_is_known_of_the_modem_is_left_too_and_follows_it(place: Place) -> 
             operator="Example Mobile",
             access_technology="4g",
             signal_quality=71,
+            signal=-93,
         )
         now = read_modem_facts(place.paths.modems)[24]
         assert (now.signal_quality, now.access_technology, now.operator) == (12, "3g", "Other")
+
+    place.live(story)
+
+
+def test_the_signal_is_asked_for_once_and_forgotten_with_the_modem(place: Place) -> None:
+    async def story(manager: FakeModemManager) -> None:
+        modem = manager.new_modem()
+        async with place.serving():
+            await until(lambda: read_signals(place.paths.modems) == {24: -93})
+            modem.rsrp = -101.6
+            await until(lambda: read_signals(place.paths.modems) == {24: -102})
+            modem.rsrp = -32768.0
+            await until(lambda: read_signals(place.paths.modems) == {})
+            modem.rsrp = -80.0
+            await until(lambda: read_signals(place.paths.modems) == {24: -80})
+            manager.plug_out(modem)
+            await until(lambda: read_signals(place.paths.modems) == {})
+
+        assert modem.set_up == [10]
+        assert read_modem_facts(place.paths.modems)[24].operator == "Example Mobile"
+
+    place.live(story)
+
+
+def test_a_modem_that_cannot_measure_its_signal_is_not_asked_again(place: Place) -> None:
+    async def story(manager: FakeModemManager) -> None:
+        modem = manager.new_modem()
+        modem.measures_signal = False
+        async with place.serving():
+            await until(lambda: place.line() and modem.set_up)
+            await asyncio.sleep(1.0)  # some looks
+
+        assert modem.set_up == [10]
+        assert read_signals(place.paths.modems) == {}
 
     place.live(story)
 

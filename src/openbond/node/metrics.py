@@ -37,6 +37,7 @@ class Reading:
     health: Health
     statuses: Mapping[int, StatusAnswer]
     state_changes: Mapping[LegKey, int]
+    signals: Mapping[int, int] = field(default_factory=dict)  # dBm, by leg
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ def sample_between(
                 values["state_changes"] = after.state_changes.get(key, 0) - (
                     before.state_changes.get(key, 0)
                 )
+                if leg.id in after.signals:
+                    values["signal"] = after.signals[leg.id]
                 sample.legs[key] = values
     return sample
 

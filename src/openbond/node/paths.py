@@ -45,6 +45,11 @@ class Paths:
         return self.state / "actions.json"
 
     @property
+    def mobile_budget(self) -> Path:
+        """What the channel cost on mobile legs in this month."""
+        return self.state / "mobile-budget.json"
+
+    @property
     def addresses(self) -> Path:
         """The server's addresses that worked last (behaviour 1.5)."""
         return self.state / "server-addresses.json"

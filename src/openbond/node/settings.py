@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 from . import store
+from .channel.budget import MOST_MB
 from .errors import NodeError, NotEnrolled
 from .routing_settings import NAMES as ROUTING_NAMES
 from .routing_settings import NOBODY_IS_TOLD, BadRouting, RoutingSettings, read_routing
@@ -15,7 +16,9 @@ from .routing_settings import NOBODY_IS_TOLD, BadRouting, RoutingSettings, read_
 DEFAULT_PORT = 443
 # The kernel's main table: a routing daemon beside us finds the bonds' networks there (§5.7).
 MAIN_TABLE = 254
-NAMES = ("server", "node_key", "route_table", *ROUTING_NAMES)
+NAMES = ("server", "node_key", "route_table", "mobile_budget_mb", *ROUTING_NAMES)
+# Of the management channel, in a month; 1 TB is no limit.
+MOST_MOBILE_BUDGET_MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,14 @@ class NodeSettings:
     node_key: str
     route_table: int = MAIN_TABLE
     routing: RoutingSettings = NOBODY_IS_TOLD
+    mobile_budget_mb: int = MOST_MB
 
     def text(self) -> bytes:
         lines = [f"server = {self.server}", f"node_key = {self.node_key}"]
         if self.route_table != MAIN_TABLE:
             lines.append(f"route_table = {self.route_table}")
+        if self.mobile_budget_mb != MOST_MB:
+            lines.append(f"mobile_budget_mb = {self.mobile_budget_mb}")
         return ("\n".join(lines) + "\n").encode()
 
 
@@ -91,11 +97,19 @@ def read_settings(path: Path) -> NodeSettings:
     table = values.get("route_table", str(MAIN_TABLE))
     if not table.isdecimal() or not 0 < int(table) < 2**32:
         raise BadSettings(f"{path}: route_table = {table!r} is no table number (1 to 4294967295).")
+    budget = values.get("mobile_budget_mb", str(MOST_MB))
+    if not budget.isdecimal() or int(budget) > MOST_MOBILE_BUDGET_MB:
+        raise BadSettings(
+            f"{path}: mobile_budget_mb = {budget!r} is no number of megabytes "
+            f"(0 to {MOST_MOBILE_BUDGET_MB})."
+        )
     try:
         routing = read_routing(values)
     except BadRouting as wrong:
         raise BadSettings(f"{path}: {wrong}") from wrong
-    return NodeSettings(read_address(values["server"]), values["node_key"], int(table), routing)
+    return NodeSettings(
+        read_address(values["server"]), values["node_key"], int(table), routing, int(budget)
+    )
 
 
 def _lines(path: Path, text: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import structlog
 from openbond.node import clock, daemon_messages, store
 from openbond.node.channel import trust
 from openbond.node.channel.addresses import ServerAddresses
+from openbond.node.channel.budget import MobileBudget
 from openbond.node.channel.client import Channel, Transport
 from openbond.node.channel.enrol import enrol
 from openbond.node.channel.numbers import RisingNumbers
@@ -20,7 +21,7 @@ from openbond.node.identity import Identity, renewal_is_due
 from openbond.node.linux.dhcp import read_leases
 from openbond.node.linux.health import read_health
 from openbond.node.linux.host import LinuxHost
-from openbond.node.linux.lines import read_lines
+from openbond.node.linux.lines import read_lines, read_signals
 from openbond.node.linux.monitor import KernelMonitor
 from openbond.node.paths import Paths
 from openbond.node.plan.facts import Facts
@@ -96,6 +97,7 @@ class Agent:
         self._telling = Telling(
             self._known, self._keeper, self._daemons, self._reporter, paths.modems
         )
+        self._budget = MobileBudget(paths.mobile_budget, most_mb=settings.mobile_budget_mb)
         self._measuring = Measuring(self._sources(), self._reporter)
         self._lifecycle = Lifecycle(
             ConfigStore(paths),
@@ -120,7 +122,13 @@ class Agent:
             statuses=self._daemons.statuses,
             state_changes=lambda: self._legs.state_changes,
             health=lambda: read_health(self._paths.state),
+            signals=lambda: read_signals(self._paths.modems),
+            is_thrifty=self._is_thrifty,
         )
+
+    def _is_thrifty(self) -> bool:
+        is_spent = self._budget.is_spent(now_ms=clock.wall_ms())
+        return is_spent and self._channel.transport.is_on_mobile
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. The kernel is left as it is: the tunnels go on."""
@@ -256,6 +264,7 @@ class Agent:
             ways=lambda: self._known.ways(self._keeper.content),
             addresses=ServerAddresses(self._paths.addresses),
             silent=self._tunnels.silent_legs,
+            moved_on_mobile=lambda octets: self._budget.spend(octets, now_ms=clock.wall_ms()),
         )
         return Channel(transport, identity, RisingNumbers(self._paths.numbers))
 

@@ -14,6 +14,8 @@ from openbond.wire.config import NodeContent
 from openbond.wire.metrics import MOST_SAMPLES
 from openbond.wire.reports import Metrics
 
+# How much longer than set the node waits between its reports while its channel costs too much.
+THRIFT = 10
 # While there is no config, or the node is decommissioned.
 LOOK_AGAIN_S = 5.0
 
@@ -32,6 +34,8 @@ class Sources:
     statuses: Callable[[], Awaitable[Mapping[int, StatusAnswer]]]
     state_changes: Callable[[], Mapping[LegKey, int]]
     health: Callable[[], Health]
+    signals: Callable[[], Mapping[int, int]] = dict  # of mobile legs' modems, dBm, by leg
+    is_thrifty: Callable[[], bool] = bool  # the budget of the channel on mobile legs is spent
 
 
 @dataclass(slots=True)
@@ -58,7 +62,8 @@ class Measuring:
     async def _measure(self, content: NodeContent, interval: float) -> None:
         statuses = dict(await self.sources.statuses())
         changes = dict(self.sources.state_changes())
-        after = Reading(clock.monotonic(), self.sources.health(), statuses, changes)
+        signals = self.sources.signals()
+        after = Reading(clock.monotonic(), self.sources.health(), statuses, changes, signals)
         before, self._before = self._before, after
         if before is None:
             return
@@ -70,6 +75,7 @@ class Measuring:
 
     def _is_due(self, content: NodeContent, interval: float) -> bool:
         wanted = round(content.metric_reporting_interval_ms / 1000 / interval)
+        wanted *= THRIFT if self.sources.is_thrifty() else 1
         return len(self._samples) >= min(max(1, wanted), MOST_SAMPLES)
 
     def _report(self, interval: float) -> None:

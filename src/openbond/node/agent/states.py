@@ -53,7 +53,15 @@ def _facts_of(bond_id: int, leg: LegConfig, status: LegStatus | None, facts: Fac
 
 
 def _with_modem(fact: LegFacts, modem: ModemFacts | None) -> LegFacts:
-    return structs.replace(fact, **structs.asdict(modem)) if modem else fact
+    if modem is None:
+        return fact
+    return structs.replace(
+        fact,
+        imei=modem.imei,
+        operator=modem.operator,
+        access_technology=modem.access_technology,
+        signal_quality=modem.signal_quality,
+    )
 
 
 def shown_state(leg: LegConfig, status: LegStatus | None) -> ShownState:

@@ -41,12 +41,14 @@ class Transport:
         ways: Callable[[], Sequence[Way]],
         addresses: ServerAddresses,
         silent: Callable[[], Collection[int]] = tuple,
+        moved_on_mobile: Callable[[int], None] | None = None,
     ) -> None:
         self.server = server
         self._context = context
         self._ways = ways
         self._silent = silent
         self._addresses = addresses
+        self._moved_on_mobile = moved_on_mobile
         self._clients: dict[Way, WayClient] = {}
         self._lost: dict[Way, asyncio.Event] = {}
         self.last_success: int | None = None
@@ -74,6 +76,11 @@ class Transport:
             except NodeError as refused:
                 failure = refused
         raise failure
+
+    @property
+    def is_on_mobile(self) -> bool:
+        """Say whether the last answer came over a mobile leg."""
+        return any(way.is_mobile and way.leg_id == self.last_success for way in self._ways())
 
     def _next_way(self, tried: Counter[Way]) -> Way | None:
         """Return the best of the ways that there are now, and least tried of them."""
@@ -132,7 +139,8 @@ class Transport:
 
     def _client(self, way: Way) -> WayClient:
         if way not in self._clients:
-            self._clients[way] = WayClient(way, self.server, self._context)
+            moved = self._moved_on_mobile if way.is_mobile else None
+            self._clients[way] = WayClient(way, self.server, self._context, moved=moved)
         return self._clients[way]
 
     async def _unless_lost(

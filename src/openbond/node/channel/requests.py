@@ -2,9 +2,11 @@
 
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 import httpx
 import msgspec
@@ -13,6 +15,7 @@ from openbond.node.errors import ServerRefused, ServerUnreachable
 from openbond.node.settings import ServerAddress
 from openbond.wire.exchange import ErrorAnswer
 
+from .budget import octets_moved
 from .ways import Way
 
 CONNECT_S = 5.0
@@ -33,10 +36,22 @@ class Request:
 
 
 class WayClient:
-    """Connections to the server over one way, kept open between requests."""
+    """Connections to the server over one way, kept open between requests.
 
-    def __init__(self, way: Way, server: ServerAddress, context: ssl.SSLContext) -> None:
+    `moved` is told after each answer how many octets were moved for it.
+    """
+
+    def __init__(
+        self,
+        way: Way,
+        server: ServerAddress,
+        context: ssl.SSLContext,
+        *,
+        moved: Callable[[int], None] | None = None,
+    ) -> None:
         self._server = server
+        self._moved = moved
+        self._counted: WeakKeyDictionary[object, int] = WeakKeyDictionary()
         self._under_way = 0
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
@@ -56,9 +71,21 @@ class WayClient:
         """
         self._under_way += 1
         try:
-            return await self._send(request, address)
+            response = await self._send(request, address)
         finally:
             self._under_way -= 1
+        self._count(response)
+        return response
+
+    def _count(self, response: httpx.Response) -> None:
+        stream = response.extensions.get("network_stream")
+        connection = stream.get_extra_info("socket") if stream else None
+        if self._moved is None or connection is None:
+            return
+        with suppress(OSError):  # closed meanwhile
+            total = octets_moved(connection)
+            self._moved(total - self._counted.get(stream, 0))
+            self._counted[stream] = total
 
     @property
     def is_busy(self) -> bool:

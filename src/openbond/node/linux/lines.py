@@ -29,6 +29,12 @@ def read_modem_facts(directory: Path) -> dict[int, ModemFacts]:
     return _read_all(directory, ModemFacts)
 
 
+def read_signals(directory: Path) -> dict[int, int]:
+    """Return the signal of each mobile leg's modem in dBm, where it is known."""
+    found = read_modem_facts(directory)
+    return {leg_id: one.signal for leg_id, one in found.items() if one.signal is not None}
+
+
 def _is_usable(line: Line) -> bool:
     try:
         if line.ip:

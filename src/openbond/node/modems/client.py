@@ -8,9 +8,11 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
+from msgspec import structs
 
 from openbond.node import clock, store
 from openbond.node.backoff import Backoff
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 5.0
 # Signals come in bursts: one look serves them all.
 CALM_S = 0.2
+SIGNAL_EVERY_S = 10
 
 
 class ModemClient:
@@ -52,6 +55,7 @@ class ModemClient:
         self._manager = ModemManager(self._changed.set, bus_address)
         self._legs: dict[int, MobileLeg] = {}
         self._working: set[asyncio.Task[None]] = set()
+        self._asked_for_signal: set[str] = set()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; bearers stay connected while a leg needs them."""
@@ -76,8 +80,10 @@ class ModemClient:
         try:
             while True:
                 await self.look()
+                # Not wait_for: in Python 3.11 it forgets that it was cancelled, now and then.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), self._look_every_s)
+                    async with asyncio.timeout(self._look_every_s):
+                        await self._changed.wait()
                 await asyncio.sleep(CALM_S)
                 self._changed.clear()
         finally:
@@ -96,7 +102,9 @@ class ModemClient:
         except ModemTrouble as trouble:
             for leg in wanted:
                 self._tell(leg.leg_id, Line(trouble=str(trouble)))
+                self._forget_signal(self._legs[leg.leg_id])
             return
+        self._ask_for_signals(modems)
         before = {leg_id: leg.imei for leg_id, leg in self._legs.items() if leg.imei}
         pairs = assigned(wanted, modems, before)
         taken = {modem.imei for modem in pairs.values()}
@@ -136,6 +144,30 @@ class ModemClient:
             else:
                 self._start(leg, self._disconnect(leg, connected))
 
+    # ------------------------------------------------------------------------------- the signal
+
+    def _ask_for_signals(self, modems: list[Modem]) -> None:
+        """Let each modem measure its signal, once: one that cannot says no."""
+        ready = {modem.path for modem in modems if modem.can_be_asked_for_signal}
+        self._asked_for_signal &= ready
+        for path in ready - self._asked_for_signal:
+            self._asked_for_signal.add(path)
+            task = asyncio.create_task(self._ask_for_signal(path))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+
+    async def _ask_for_signal(self, path: str) -> None:
+        try:
+            await self._manager.measure_signal(path, SIGNAL_EVERY_S)
+        except ModemTrouble as trouble:
+            log.info("the signal is not measured", modem=path, why=str(trouble))
+
+    def _forget_signal(self, leg: MobileLeg) -> None:
+        """What a modem said before it was gone is no measurement of now."""
+        if leg.modem is not None and leg.modem.facts.signal is not None:
+            leg.modem = replace(leg.modem, facts=structs.replace(leg.modem.facts, signal=None))
+            self._write(facts_path(self._paths.modems, leg.asked.leg_id), leg.modem.facts)
+
     # --------------------------------------------------------------------------------- one leg
 
     def _serve_leg(self, leg: MobileLeg, modem: Modem | None, silence: dict[int, bool]) -> None:
@@ -145,6 +177,8 @@ class ModemClient:
         if modem is not None:
             leg.modem, leg.imei = modem, modem.imei
             self._write(facts_path(self._paths.modems, leg.asked.leg_id), modem.facts)
+        else:
+            self._forget_signal(leg)
         if leg.is_busy:
             return
         rung = leg.ladder.next_rung(now)

@@ -27,12 +27,15 @@ class ModemSettings(Struct, frozen=True, kw_only=True):
 
 
 class ModemFacts(Struct, frozen=True, kw_only=True):
-    """Technology: 2g, 3g, 4g or 5g; quality in percent; None = not known."""
+    """Technology: 2g, 3g, 4g or 5g; quality in percent; `signal` in dBm: RSRP of 5G and 4G, RSCP
+    of 3G, else RSSI; None = not known.
+    """
 
     imei: str | None = None
     operator: str | None = None
     access_technology: str | None = None
     signal_quality: int | None = None
+    signal: int | None = None
 
 
 def encode_settings(settings: ModemSettings) -> bytes:

@@ -11,7 +11,16 @@ from dbus_fast.unpack import unpack_variants
 from openbond.node.errors import NodeError
 
 from .messages import ModemLeg
-from .objects import AUTH_PAP_OR_CHAP, IP_FAMILY_IPV4, MODEM, PLACE, SERVICE, SIMPLE, Objects
+from .objects import (
+    AUTH_PAP_OR_CHAP,
+    IP_FAMILY_IPV4,
+    MODEM,
+    PLACE,
+    SERVICE,
+    SIGNAL,
+    SIMPLE,
+    Objects,
+)
 
 ANSWER_WITHIN_S = 20.0
 # Registering in a strange network takes its time; ModemManager itself gives up after 180 s.
@@ -61,6 +70,10 @@ class ModemManager:
     async def reset(self, modem: str) -> None:
         """Restart a modem; it leaves the bus and comes back. Raises ModemTrouble."""
         await self._call(modem, MODEM, "Reset")
+
+    async def measure_signal(self, modem: str, every_s: int) -> None:
+        """Let a modem measure its signal in dBm from now on. Raises ModemTrouble."""
+        await self._call(modem, SIGNAL, "Setup", "u", [every_s])
 
     async def close(self) -> None:
         if self._bus is not None:

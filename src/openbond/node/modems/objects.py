@@ -14,6 +14,7 @@ PLACE = "/org/freedesktop/ModemManager1"
 MODEM = f"{SERVICE}.Modem"
 SIMPLE = f"{MODEM}.Simple"
 MODEM_3GPP = f"{MODEM}.Modem3gpp"
+SIGNAL = f"{MODEM}.Signal"
 BEARER = f"{SERVICE}.Bearer"
 
 # path → interface → property → value, variants unpacked
@@ -25,6 +26,7 @@ class ModemState(IntEnum):
 
     FAILED = -1
     LOCKED = 2
+    ENABLED = 6
     CONNECTED = 11
 
 
@@ -46,6 +48,15 @@ _TECHNOLOGIES = (
     ("3g", 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 13),
     ("2g", 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 10),
 )
+# The Signal interface: its dictionaries, and in each the figure that says how strong it is.
+_STRENGTHS = (
+    ("Nr5g", "rsrp"),
+    ("Lte", "rsrp"),
+    ("Umts", "rscp"),
+    ("Umts", "rssi"),
+    ("Gsm", "rssi"),
+)
+_LEAST_DBM = -200  # modems that know nothing say -32768 or the like
 # MMModemStateFailedReason
 _FAILED = {2: "it has no SIM card", 3: "its SIM card is not readable"}
 
@@ -74,6 +85,7 @@ class Modem:
     trouble: str  # why it cannot serve, in words; "" = it can
     facts: ModemFacts
     bearers: tuple[Bearer, ...]
+    can_be_asked_for_signal: bool = False  # in dBm; until it was asked it measures none
 
     @property
     def is_connected(self) -> bool:
@@ -96,6 +108,7 @@ def modems_in(objects: Objects) -> list[Modem]:
 
 def _modem(path: str, interfaces: Mapping[str, Mapping[str, object]], objects: Objects) -> Modem:
     own, network = interfaces[MODEM], interfaces.get(MODEM_3GPP, {})
+    signal = interfaces.get(SIGNAL, {})
     state = _int(own.get("State"))
     imei = _text(own.get("EquipmentIdentifier")) or _text(network.get("Imei"))
     return Modem(
@@ -109,8 +122,10 @@ def _modem(path: str, interfaces: Mapping[str, Mapping[str, object]], objects: O
             operator=_text(network.get("OperatorName")) or None,
             access_technology=technology(_int(own.get("AccessTechnologies"))),
             signal_quality=_quality(own.get("SignalQuality")),
+            signal=_dbm(signal),
         ),
         bearers=tuple(_bearers(own.get("Bearers"), objects)),
+        can_be_asked_for_signal=state >= ModemState.ENABLED and signal.get("Rate") == 0,
     )
 
 
@@ -168,6 +183,15 @@ def line_of(bearer: Bearer) -> Line:
 def _quality(value: object) -> int | None:
     # (percent, "measured just now")
     return value[0] if isinstance(value, list | tuple) and value else None
+
+
+def _dbm(signal: Mapping[str, object]) -> int | None:
+    """Return the strength of the newest technology that tells one, in dBm."""
+    for name, figure in _STRENGTHS:
+        value = _mapping(signal.get(name)).get(figure)
+        if isinstance(value, float) and _LEAST_DBM < value < 0:
+            return round(value)
+    return None
 
 
 def _text(value: object) -> str:
