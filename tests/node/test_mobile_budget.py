@@ -9,6 +9,7 @@ import pytest
 from openbond.node import clock
 from openbond.node.agent.measuring import Measuring, Sources
 from openbond.node.channel.budget import MobileBudget, octets_moved
+from openbond.node.daemon_messages import StatusAnswer
 from openbond.node.linux.health import Health
 from openbond.node.report_queue import MakeReport
 from openbond.wire.reports import Metrics
@@ -91,7 +92,7 @@ def test_above_the_budget_metrics_are_reported_ten_times_more_rarely(
             assert isinstance(report, Metrics)
             told.append(report)
 
-    async def statuses() -> dict[int, object]:
+    async def statuses() -> dict[int, StatusAnswer]:
         return {}
 
     async def life() -> None:
@@ -104,7 +105,7 @@ def test_above_the_budget_metrics_are_reported_ten_times_more_rarely(
             statuses,
             dict,
             Health,
-            is_thrifty=lambda: is_thrifty,  # type: ignore[arg-type]  # no bond answers
+            is_thrifty=lambda: is_thrifty,
         )
         measuring = asyncio.create_task(Measuring(sources, Told()).run())
         await asyncio.sleep(625)
