@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from openbond.server.bonds.models import Leg
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.telemetry.models import Samples
 from openbond.server.telemetry.rules.charts import CHARTS, SPANS
@@ -194,3 +195,31 @@ def test_a_row_that_is_damaged_is_a_gap(world: World, near: Teller) -> None:
     drawn = chart(world, "tunnel_traffic", "15min", NOON_MS + MINUTE_MS)
 
     assert known(drawn) == {}
+
+
+@pytest.mark.parametrize("is_rolled_up", [False, True])
+def test_a_leg_that_was_deleted_is_drawn_as_long_as_it_was_measured(
+    world: World, near: Teller, is_rolled_up: bool
+) -> None:
+    near.tell_minute(NOON_MS, 60)
+    if is_rolled_up:
+        roll_up_minutes(now_ms=NOON_MS + 3 * HOUR_MS)
+    gone = world.dhcp_leg.pk
+    Leg.objects.filter(pk=gone).delete()
+
+    of_day = chart(world, "leg_traffic", "day", NOON_MS + HOUR_MS)
+    of_minutes = chart(world, "leg_traffic", "15min", NOON_MS + HOUR_MS)
+
+    drawn = [line.leg for line in of_day.lines if line.leg]
+    assert [(leg.id, leg.type) for leg in drawn][-1] == (gone, "deleted")
+    assert 60 in known(of_day, len(of_day.lines) - 1).values()
+    assert gone not in {line.leg.id for line in of_minutes.lines if line.leg}
+    assert "deleted" not in {line.leg.type for line in of_minutes.lines if line.leg}
+
+
+def test_a_chart_of_the_bond_has_no_lines_of_legs(world: World, near: Teller) -> None:
+    near.tell_minute(NOON_MS, 60)
+
+    drawn = chart(world, "tunnel_traffic", "15min", NOON_MS + MINUTE_MS)
+
+    assert [line.leg for line in drawn.lines] == [None, None]

@@ -9,10 +9,10 @@ from openbond.server.telemetry.rules.charts import (
     CHARTS,
     SPANS,
     frame,
-    keys_of,
     points,
     series_of,
     values_of,
+    wanted_of,
 )
 from openbond.server.telemetry.rules.columns import packed, unpacked
 from openbond.server.telemetry.rules.gathering import Gathering
@@ -176,6 +176,6 @@ def test_a_count_is_summed() -> None:
 
 def test_every_chart_names_series_that_there_are() -> None:
     for chart in CHARTS.values():
-        found = [key for told in Told for key in keys_of(chart, told, [21])]
+        found = [name for told in Told for name in wanted_of(chart, told).names]
         assert len(found) == len(chart.lines)
         assert RollUp.MEAN in values_of(chart) or values_of(chart) == [RollUp.SUM]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.loader import MigrationLoader
 
 from openbond.server.control.authority import Authority
@@ -17,7 +17,12 @@ from openbond.server.control.clock import server_time
 from openbond.server.control.state_files import StateDirectory, StateError
 from openbond.server.project.state import SECRETS_DIRECTORY, create_secrets, read_secrets
 from openbond.server.telemetry import ALIAS as TELEMETRY
-from openbond.server.telemetry.database import is_whole_file, make_tables, set_aside
+from openbond.server.telemetry.database import (
+    is_locked,
+    is_whole_file,
+    make_tables,
+    set_aside,
+)
 
 from .passwords import given_password
 from .state import StateOption, awake, chosen_state, explained, use_state, wake_django
@@ -106,6 +111,21 @@ def _bring_telemetry_up_to_date() -> None:
     """Make or upgrade the database of charts; a file that cannot be used gives way to a new one."""
     if not is_whole_file():
         set_aside(why="it is damaged")
+    try:
+        _migrate_telemetry()
+    except DatabaseError as damage:
+        if is_locked(damage):
+            raise
+        if set_aside(why=str(damage)) is None:
+            raise StateError(
+                f"The schema {TELEMETRY} cannot be made or brought up to date: {damage}. Let the "
+                "server's role make schemas in this database, or drop the schema: it holds charts "
+                "only."
+            ) from damage
+        _migrate_telemetry()
+
+
+def _migrate_telemetry() -> None:
     newer = _newer_migration(TELEMETRY)
     if newer and set_aside(why=f"it is of a newer openbond, and knows {newer}") is None:
         raise StateError(

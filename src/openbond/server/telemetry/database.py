@@ -12,6 +12,8 @@ from . import ALIAS
 
 SCHEMA = "telemetry"
 PARTS = ("", "-wal", "-shm")
+# A check reads the whole file: about a second.
+CHECKED_BYTES = 256 * 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -52,13 +54,25 @@ def set_aside(*, why: str) -> Path | None:
 
 
 def is_whole_file() -> bool:
-    """Report whether the SQLite file, if there is one, is a database that can be read."""
+    """Report whether the SQLite file, if there is one, is a database without a fault.
+
+    All pages of a file are looked at unless it is large; of a large one only its beginning.
+    """
     connection = connections[ALIAS]
-    if connection.vendor != "sqlite" or not Path(connection.settings_dict["NAME"]).exists():
+    file = Path(connection.settings_dict["NAME"])
+    if connection.vendor != "sqlite" or not file.exists():
         return True
     try:
-        with closing(sqlite3.connect(connection.settings_dict["NAME"])) as opened:
+        with closing(sqlite3.connect(file)) as opened:
             opened.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.DatabaseError:
-        return False
-    return True
+            if file.stat().st_size > CHECKED_BYTES:
+                return True
+            (verdict,) = opened.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as trouble:
+        return is_locked(trouble)
+    return bool(verdict == "ok")
+
+
+def is_locked(trouble: Exception) -> bool:
+    """Say whether a database is only in use by somebody else."""
+    return "locked" in str(trouble)

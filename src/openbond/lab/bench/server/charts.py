@@ -21,7 +21,7 @@ from openbond.server.telemetry import ALIAS
 from openbond.server.telemetry.database import make_tables
 from openbond.server.telemetry.models import Hours, Minutes, Samples, Subject
 from openbond.server.telemetry.rules import roll_ups, samples
-from openbond.server.telemetry.rules.charts import CHARTS, SPANS, frame, keys_of
+from openbond.server.telemetry.rules.charts import CHARTS, SPANS, frame, wanted_of
 from openbond.server.telemetry.rules.gathering import Gathering
 from openbond.server.telemetry.rules.roll_ups import MONTH_S, RollUps, rolled_up
 from openbond.server.telemetry.rules.series import BOND, ITSELF, LEG, Told
@@ -124,13 +124,13 @@ def _chart_of(viewer: Viewer, bond_id: int, span: str) -> Callable[[], bytes]:
 
 def _plain_query(bond: Bond, span: str) -> Statement:
     """Make a plain table of the cells that a chart is made of; return the query of the chart."""
-    over, legs = SPANS[span], bond.legs.values_list("pk", flat=True)
+    over = SPANS[span]
     where = frame(over, now_s=ms_of(timezone.now()) // 1000)
     gathering = Gathering(
         start_s=where.first_cell_s,
         step_s=over.step_s,
         length=where.cells,
-        wanted=frozenset(keys_of(CHARTS[CHART], Told.BOND_BY_BONDER, list(legs))),
+        wanted=wanted_of(CHARTS[CHART], Told.BOND_BY_BONDER),
         extremes=False,
     )
     subjects = Subject.objects.filter(told=Told.BOND_BY_BONDER, object_id=bond.pk)

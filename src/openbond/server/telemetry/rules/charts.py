@@ -7,10 +7,12 @@ from itertools import pairwise
 
 from openbond.wire.metrics import Kind, RollUp, Series
 
+from .gathering import Wanted
 from .roll_ups import Cells, Key
 from .series import ITSELF, LEG, Told, table_of
 
 MINUTE_S, HOUR_S = 60, 3600
+SOME_LEG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,11 @@ def frame(span: Span, *, now_s: int) -> Frame:
     return Frame(start, first, edges[-1], edges)
 
 
-def keys_of(chart: Chart, told: Told, leg_ids: Sequence[int]) -> list[Key]:
+def wanted_of(chart: Chart, told: Told) -> Wanted:
     """Return the series of a chart that one teller measures."""
-    owners = leg_ids if chart.is_per_leg else [ITSELF]
-    return [key_of(line, owner) for line in chart.lines if line.told is told for owner in owners]
+    owner = SOME_LEG if chart.is_per_leg else ITSELF
+    names = frozenset(key_of(line, owner)[1] for line in chart.lines if line.told is told)
+    return Wanted(names, of_legs=chart.is_per_leg)
 
 
 def key_of(line: Line, owner: int) -> Key:

@@ -1,12 +1,24 @@
 """Gathers samples and roll-ups into cells of one length: for longer roll-ups, and for charts."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from openbond.wire.metrics import Column
 
 from .columns import unpacked
 from .roll_ups import Cells, Key, Rolled, RollUps
 from .samples import Samples
+from .series import ITSELF, Name
+
+
+class Wanted(NamedTuple):
+    """Of which series cells are gathered: of the object itself, or of each leg that rows tell of,
+    also of one that was deleted since.
+    """
+
+    names: frozenset[Name]
+    of_legs: bool
+
 
 # Where cells of a row go: the first and last of them, and the cell they belong to.
 Run = tuple[int, int, int]
@@ -15,7 +27,7 @@ Run = tuple[int, int, int]
 class Gathering:
     """`length` cells of `step_s` seconds from `start_s` on; what lies outside is left out.
 
-    `wanted`: the only series to gather; None: all. `extremes`: also the greatest and the least of
+    `wanted`: None gathers all series. `extremes`: also the greatest and the least of
     each cell, which most charts do not show.
     """
 
@@ -25,12 +37,13 @@ class Gathering:
         start_s: int,
         step_s: int,
         length: int,
-        wanted: Collection[Key] | None = None,
+        wanted: Wanted | None = None,
         extremes: bool = True,
     ) -> None:
         self.start_s, self.step_s, self.length = start_s, step_s, length
         self.cells: dict[Key, Cells] = {}
-        self._wanted = wanted
+        self._names = wanted.names if wanted else None
+        self._of_legs = wanted.of_legs if wanted else None
         self._extremes = extremes
 
     def add_samples(self, samples: Samples) -> None:
@@ -43,10 +56,12 @@ class Gathering:
         is_whole = len(runs) == len(places)
         in_line = is_whole and places == list(range(places[0], places[0] + len(places)))
         for part in samples.parts:
+            if self._is_left_out(part.owner):
+                continue
             for name, column in part.series:
-                cells = self._cells((part.owner, name))
-                if cells is None:
+                if self._names is not None and name not in self._names:
                     continue
+                cells = self._cells((part.owner, name))
                 if in_line:
                     _add_in_line(cells, _as_cells(column, len(places)), places[0])
                 else:
@@ -60,29 +75,35 @@ class Gathering:
             return
         steps = range(first, first + row.length * row.step_s, row.step_s)
         runs = list(self._runs([begin // self.step_s for begin in steps]))
-        for series in row.series if runs else ():
+        for series in self._wanted_of(row) if runs else ():
             cells = self._cells((series.owner, series.name))
-            if cells is not None:
-                _add_series(cells, series, row.length, runs, extremes=self._extremes)
+            _add_series(cells, series, row.length, runs, extremes=self._extremes)
 
     def _add_alike(self, row: RollUps, at: int) -> None:
         """Add cells as long as ours; `at` is the place of the first among ours."""
         part = slice(max(0, -at), max(0, min(row.length, self.length - at)))
         if part.start >= part.stop:
             return
-        for series in row.series:
+        for series in self._wanted_of(row):
             cells = self._cells((series.owner, series.name))
-            if cells is None:
-                continue
             columns = [series.counts, series.sums]
             if self._extremes:
                 columns += [series.highs or series.sums, series.lows or series.sums]
             values = [unpacked(column, row.length)[part] for column in columns]
             _add_in_line(cells, values, at + part.start)
 
-    def _cells(self, key: Key) -> Cells | None:
+    def _is_left_out(self, owner: int) -> bool:
+        return self._of_legs is not None and (owner != ITSELF) is not self._of_legs
+
+    def _wanted_of(self, row: RollUps) -> Iterable[Rolled]:
+        names = self._names
+        if names is None:
+            return row.series
+        return [one for one in row.series if one.name in names and not self._is_left_out(one.owner)]
+
+    def _cells(self, key: Key) -> Cells:
         found = self.cells.get(key)
-        if found is None and (self._wanted is None or key in self._wanted):
+        if found is None:
             found = self.cells[key] = Cells.empty(self.length)
         return found
 

@@ -22,20 +22,22 @@ from openbond.server.telemetry.rules.charts import (
     Span,
     frame,
     key_of,
-    keys_of,
     points,
     series_of,
     shown_unit,
     values_of,
+    wanted_of,
 )
 from openbond.server.telemetry.rules.gathering import Gathering
-from openbond.server.telemetry.rules.roll_ups import Cells
+from openbond.server.telemetry.rules.roll_ups import Cells, Key
 from openbond.server.telemetry.rules.series import ITSELF, Told
 from openbond.server.telemetry.rules.times import SECOND_MS, ms_of
 from openbond.wire.metrics import RollUp
 
 from .rows import HOURS, MINUTES, SAMPLES, SUBJECTS, readable
 
+# Instead of the type of a leg that is no more.
+DELETED = "deleted"
 # How often rows are read anew when a pass moved them on meanwhile.
 TRIES = 3
 
@@ -109,10 +111,11 @@ def bond_chart(
         where,
         bond_id=bond_id,
         bonder_id=bonder_id,
-        legs=legs,
         extremes=value in (RollUp.MAX, RollUp.MIN),
     )
-    owners: Sequence[DrawnLeg | None] = legs if drawn.is_per_leg else [None]
+    owners: Sequence[DrawnLeg | None] = [None]
+    if drawn.is_per_leg:
+        owners = [*legs, *_deleted_legs(legs, cells.values())]
     lines = [
         Drawn(line, leg, _values(cells.get(line.told, {}), line, leg, where, value, drawn))
         for leg in owners
@@ -135,8 +138,22 @@ def _bond(viewer: Viewer, bond_id: int) -> tuple[int, list[DrawnLeg]] | None:
     return rows[0]["bonder_id"], legs
 
 
+def _deleted_legs(
+    legs: Iterable[DrawnLeg], gathered: Iterable[Mapping[Key, Cells]]
+) -> list[DrawnLeg]:
+    """Return the legs that were measured in the span and are no more; of them the id is known."""
+    known = {leg.id for leg in legs}
+    found = {
+        owner
+        for cells in gathered
+        for (owner, _), one in cells.items()
+        if owner not in known and any(one.counts)
+    }
+    return [DrawnLeg(owner, DELETED, None) for owner in sorted(found)]
+
+
 def _values(
-    cells: Mapping[tuple[int, Any], Cells],
+    cells: Mapping[Key, Cells],
     line: Line,
     leg: DrawnLeg | None,
     where: Frame,
@@ -154,9 +171,8 @@ def _cells(
     *,
     bond_id: int,
     bonder_id: int,
-    legs: Sequence[DrawnLeg],
     extremes: bool,
-) -> dict[Told, dict[tuple[int, Any], Cells]]:
+) -> dict[Told, dict[Key, Cells]]:
     """Return the cells of a chart by who told them."""
     tellers = {line.told for line in chart.lines}
     objects = {(told, bonder_id if told is Told.NODE else bond_id) for told in tellers}
@@ -167,7 +183,7 @@ def _cells(
                 start_s=where.first_cell_s,
                 step_s=span.step_s,
                 length=where.cells,
-                wanted=frozenset(keys_of(chart, Told(row["told"]), [leg.id for leg in legs])),
+                wanted=wanted_of(chart, Told(row["told"])),
                 extremes=extremes,
             )
             for row in subjects
