@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
 from openbond.server.bonds.models import Bond
 from openbond.server.control import upkeep
 from openbond.server.control.authority import Authority
+from openbond.server.control.counted import COUNTED
 from openbond.server.control.state_files import StateDirectory
 from openbond.server.project.state import create_secrets
-from openbond.server.spaces.models import Space
+from openbond.server.spaces import counting
+from openbond.server.spaces.models import Space, SpaceCount
 from openbond.server.system.backups import (
     BackupDamaged,
     RestoreRefused,
@@ -111,6 +114,27 @@ def test_an_empty_postgresql_is_filled(stored_world: World, state: Path) -> None
         restore_database(backup=made.path, manifest=manifest)
     assert Bond.objects.filter(pk=next_id).count() == 0
     call_command("flush", interactive=False, verbosity=0)
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="for a database that is no file")
+def test_after_a_restore_statistics_are_those_of_the_rows(stored_world: World, state: Path) -> None:
+    """The triggers count what is loaded, beside the counts that are loaded with it."""
+    made = make_backup(state=state, now=NOW, keep=WEEK)
+    before = statistics()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    call_command("restore_database", backup=made.path, manifest=read_manifest(made.path))
+
+    assert ("bond", stored_world.acme.pk) in before
+    assert statistics() == before
+    assert counting.differences(COUNTED) == []
+    call_command("flush", interactive=False, verbosity=0)
+
+
+def statistics() -> dict[tuple[str, int], int]:
+    rows = SpaceCount.objects.values("what", "space_id").annotate(sum=Sum("whole"))
+    return {(row["what"], row["space_id"]): row["sum"] for row in rows if row["sum"]}
 
 
 def test_those_older_than_a_week_go_once_a_new_one_is_good(
