@@ -50,10 +50,10 @@ PARTS = [
     Part("namespaces", ("-m", "netns and not speeds", "tests"), needs_root=True),
     Part(
         "lab, end to end",
-        ("-m", "(e2e or browser) and not speeds", "tests/e2e", "tests/browser"),
+        ("-m", "(e2e or browser) and not speeds and not long", "tests/e2e", "tests/browser"),
         needs_root=True,
     ),
-    Part("speeds", ("-m", "speeds", "tests"), needs_root=True, is_alone=True),
+    Part("speeds", ("-m", "speeds and not long", "tests"), needs_root=True, is_alone=True),
 ]
 
 

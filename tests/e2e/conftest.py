@@ -19,7 +19,7 @@ from .site import Site
 # A tuning with the tests of the method takes ten minutes; see test_tuners.py.
 SHORT_TUNINGS = (
     "idle_seconds=1,unlimited_seconds=2,unlimited_times=1,steady_seconds=4,"
-    "sweep_seconds=3,sweep_from=95,sweep_to=100,lost_seconds=10"
+    "sweep_seconds=3,sweep_from=95,sweep_to=100,latency_seconds=2,lost_seconds=10"
 )
 
 

@@ -32,6 +32,8 @@ pytestmark = [
     pytest.mark.xdist_group("lab"),
     pytest.mark.timeout(2 * PATIENCE),
 ]
+SMALL = {DSL: (12.0, 6.0), CABLE: (10.0, 5.0)}
+DISTRIBUTIONS = ("idmpq", "weighted_round_robin")
 ENDED = ("succeeded", "failed", "cancelled")
 
 
@@ -49,11 +51,38 @@ class LegTuning(Struct, frozen=True):
     tests: list[str]
 
 
+class LegSpeeds(Struct, frozen=True):
+    id: int
+    down_speed: float
+    up_speed: float
+
+
+class BondSettings(Struct, frozen=True):
+    legs: list[LegSpeeds]
+    packet_distribution: str
+    reorder_max_hold: int
+
+
 class BondTuning(Struct, frozen=True):
     url: str
     status: str
-    recommendations: dict[str, Any] | None
+    recommendations: BondSettings | None
+    decision: str | None
     error: str
+    tests: list[str]
+
+
+class BondView(Struct, frozen=True):
+    packet_distribution: str
+    reorder_max_hold: int
+
+
+class TestView(Struct, frozen=True):
+    target: str
+    status: str
+    description: str
+
+    __test__ = False
 
 
 @pytest.fixture
@@ -64,6 +93,26 @@ def tuned_site(site: Site) -> Iterator[Site]:
     yield site
     for url, (down, up) in speeds.items():
         set_speeds(site, url, down, up)
+
+
+@pytest.fixture
+def small_bond(tuned_site: Site) -> Iterator[Site]:
+    """Two legs that are alike, on lines of 12/6 and 10/5 Mbit/s; the third leg is idle."""
+    site = tuned_site
+    before = settings_of(site)
+    for line, (down, up) in SMALL.items():
+        site.lab.topology.set_rates(line, down=down, up=up)
+    site.set_mode(site.leg(FIBRE).id, "idle")
+    site.wait_for_states({FIBRE.number: "idle"}, patience=30)
+    yield site
+    site.put_back()
+    site.change_bond(
+        packet_distribution=before.packet_distribution, reorder_max_hold=before.reorder_max_hold
+    )
+
+
+def settings_of(site: Site) -> BondView:
+    return site.api.get(base(site), BondView)
 
 
 def set_speeds(site: Site, url: str, down: float, up: float) -> None:
@@ -114,6 +163,61 @@ def test_a_leg_tuner_finds_what_a_line_carries_and_accept_applies_it(tuned_site:
     assert "already_decided" in refusal(site, f"{tuning.url}decline/")
     assert "already_finished" in refusal(site, f"{tuning.url}cancel/")
     site.wait_until_whole()
+
+
+def test_a_bond_tuner_finds_what_two_lines_carry_and_accept_applies_it(small_bond: Site) -> None:
+    site = small_bond
+    before = settings_of(site)
+    speeds = {leg.id: (leg.down_speed, leg.up_speed) for leg in site.bond().leg_list}
+
+    tuning = site.api.post(f"{base(site)}tuners/", {}, BondTuning)
+    site.wait_for_states({DSL.number: "testing"}, patience=60)
+
+    assert site.can_ping(), "customers use the other leg"
+    assert "tuning_in_progress" in refusal(site, base(site), {"note": "x"})
+    assert "tuning_in_progress" in refusal(site, site.leg(DSL).url, {"note": "x"})
+    assert "not_finished" in refusal(site, f"{tuning.url}accept/")
+    ended = wait_for_bond_tuning(site, tuning)
+    assert (ended.status, ended.decision) == ("succeeded", "pending"), ended.error
+    found = ended.recommendations
+    assert found is not None
+    assert len(found.legs) == 2
+    for leg in found.legs:
+        down, up = next(of for line, of in SMALL.items() if site.leg(line).id == leg.id)
+        assert LEAST * down <= leg.down_speed <= down
+        assert LEAST * up <= leg.up_speed <= up
+    assert 30 <= found.reorder_max_hold <= 500
+    assert found.packet_distribution in tried_distributions(site, ended)
+    assert settings_of(site) == before, "nothing is changed before somebody accepts"
+    now = {leg.id: (leg.down_speed, leg.up_speed) for leg in site.bond().leg_list}
+    assert now == speeds
+
+    since = site.last_update()
+    site.api.post(f"{tuning.url}accept/", {}, msgspec.Raw)
+
+    applied = settings_of(site)
+    assert applied.packet_distribution == found.packet_distribution
+    assert applied.reorder_max_hold == found.reorder_max_hold
+    now = {leg.id: (leg.down_speed, leg.up_speed) for leg in site.bond().leg_list}
+    assert now == speeds | {leg.id: (leg.down_speed, leg.up_speed) for leg in found.legs}
+    wait_until(
+        lambda: all_applied(site.config_updates(since)),
+        what="both ends have applied the settings",
+        patience=30,
+    )
+    assert len({row.node_id for row in site.config_updates(since)}) == 2
+    site.wait_for_states({DSL.number: "up", CABLE.number: "up"}, patience=30)
+    assert site.can_ping()
+
+
+def tried_distributions(site: Site, tuning: BondTuning) -> set[str]:
+    """Return the distributions with which a tuning tested the bond, each way, all of them well."""
+    tests = [site.api.get(url, TestView) for url in tuning.tests]
+    of_bond = [test for test in tests if test.target == "bond"]
+    assert [test.status for test in of_bond] == ["finished"] * 4, of_bond
+    tried = {name for name in DISTRIBUTIONS for test in of_bond if name in test.description}
+    assert tried == set(DISTRIBUTIONS)
+    return tried
 
 
 def test_a_bond_tuner_fails_when_a_leg_is_lost_names_it_and_changes_nothing(site: Site) -> None:
