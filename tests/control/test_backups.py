@@ -30,14 +30,15 @@ from openbond.server.system.backups import (
 )
 from openbond.server.system.backups.archive import MANIFEST, check_archive, read_manifest
 from openbond.server.system.models import Alert
+from tests.databases import CHOICE
 from tests.world import World, create_world
 
 NOW = datetime(2026, 3, 5, 2, 0, 31, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
-sqlite_only = pytest.mark.skipif(
-    "connection.vendor != 'sqlite'", reason="the database is no file on this one"
-)
+# By the choice, as a connection knows its database only once a test has used it.
+sqlite_only = pytest.mark.skipif(CHOICE != "sqlite", reason="the database is no file on this one")
+postgresql_only = pytest.mark.skipif(CHOICE == "sqlite", reason="for a database that is no file")
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_blank_server_gets_the_same_authority_and_secrets(
         assert restored.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="for a database that is no file")
+@postgresql_only
 def test_an_empty_postgresql_is_filled(stored_world: World, state: Path) -> None:
     made = make_backup(state=state, now=NOW, keep=WEEK)
     manifest = read_manifest(made.path)
@@ -116,7 +117,7 @@ def test_an_empty_postgresql_is_filled(stored_world: World, state: Path) -> None
     call_command("flush", interactive=False, verbosity=0)
 
 
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="for a database that is no file")
+@postgresql_only
 def test_after_a_restore_statistics_are_those_of_the_rows(stored_world: World, state: Path) -> None:
     """The triggers count what is loaded, beside the counts that are loaded with it."""
     made = make_backup(state=state, now=NOW, keep=WEEK)

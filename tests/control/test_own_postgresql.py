@@ -8,13 +8,13 @@ import psycopg
 import pytest
 from django.db import connection
 
+from tests.databases import CHOICE
+
 from .live import LiveServer
 
 pytestmark = [
     pytest.mark.timeout(400),
-    pytest.mark.skipif(
-        "__import__('django.db').db.connection.vendor == 'sqlite'", reason="on PostgreSQL"
-    ),
+    pytest.mark.skipif(CHOICE == "sqlite", reason="on PostgreSQL"),
 ]
 NAME = "openbond_first_start"
 
@@ -28,7 +28,7 @@ def server_of_tests() -> psycopg.Connection[tuple[str, ...]]:
 
 
 @pytest.fixture
-def empty_database() -> Iterator[str]:
+def empty_database(django_db_setup: None) -> Iterator[str]:
     """An empty database; yields its URL."""
     told = connection.settings_dict
     with server_of_tests() as admin:

@@ -9,10 +9,10 @@ from django.db import connections
 
 from openbond.server.telemetry import ALIAS
 from openbond.server.telemetry.database import is_whole_file
+from tests.databases import CHOICE
 
 pytestmark = pytest.mark.skipif(
-    f"__import__('django.db').db.connections['{ALIAS}'].vendor != 'sqlite'",
-    reason="the database of charts is no file on this one",
+    CHOICE != "sqlite", reason="the database of charts is no file on this one"
 )
 PAGE = 4096
 

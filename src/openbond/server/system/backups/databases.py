@@ -43,10 +43,12 @@ def load_postgresql(directory: Path) -> None:
         cursor.execute(SQL("TRUNCATE {} CASCADE").format(tables))
         # Foreign keys are checked at the end of the transaction, so the order does not matter.
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        for table, names in columns.items():
-            _copy_in(cursor, table, names, directory / f"database/{table}.copy")
+        # First the sequences: triggers make rows while tables are loaded, and theirs must not have
+        # the ids of rows that are still to come.
         for sequence, value in sequences.items():
             cursor.execute("SELECT setval(quote_ident(%s)::regclass, %s)", [sequence, value])
+        for table, names in columns.items():
+            _copy_in(cursor, table, names, directory / f"database/{table}.copy")
 
 
 def _dump_sqlite(directory: Path) -> dict[str, Path]:
