@@ -189,8 +189,9 @@ def _cells(
             for row in subjects
         }
         gather(gatherings, subjects, span, after=where.first_cell_s * SECOND_MS)
-        # Rows that a pass moved on between two reads would be missing, or count twice.
-        if _subjects(objects) == subjects:
+        # Rows that a pass moved on between two reads would be missing, or count twice; samples are
+        # read whether they were rolled up or not.
+        if span.is_of_samples or _subjects(objects) == subjects:
             break
     return {Told(row["told"]): gatherings[row["id"]].cells for row in subjects}
 
