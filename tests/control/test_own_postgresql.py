@@ -55,7 +55,9 @@ def test_a_first_start_makes_its_tables_and_a_schema_for_charts(
     tmp_path: Path, empty_database: str
 ) -> None:
     live = LiveServer(
-        state=tmp_path / "state", environment={"OPENBOND_DATABASE_URL": empty_database}
+        state=tmp_path / "state",
+        environment={"OPENBOND_DATABASE_URL": empty_database},
+        is_blank=True,
     )
     try:
         live.start()

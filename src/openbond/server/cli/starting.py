@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections
 from django.db.migrations.loader import MigrationLoader
 
 from openbond.server.control.authority import Authority
@@ -117,6 +117,8 @@ def _bring_telemetry_up_to_date() -> None:
         if is_locked(damage):
             raise
         if set_aside(why=str(damage)) is None:
+            if isinstance(damage, OperationalError):
+                raise  # its server does not answer
             raise StateError(
                 f"The schema {TELEMETRY} cannot be made or brought up to date: {damage}. Let the "
                 "server's role make schemas in this database, or drop the schema: it holds charts "
