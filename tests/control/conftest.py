@@ -41,6 +41,7 @@ from openbond.wire.exchange import (
 )
 from openbond.wire.reports import ConfigApplied, Report
 from openbond.wire.states import LegType
+from tests.replay import replayed
 
 from .machine import VERSION, Machine
 
@@ -124,7 +125,8 @@ class Fleet:
         )
 
     def later(self, span: timedelta) -> None:
-        self.now += span
+        # Rows are written at the real time, which on a busy machine overtakes that of the fleet.
+        self.now = max(self.now, timezone.now()) + span
 
     @staticmethod
     def ms(at: datetime) -> int:
@@ -140,6 +142,20 @@ def crl(tmp_path: Path) -> RevocationList:
 
 @pytest.fixture
 def fleet(db: None, crl: RevocationList) -> Fleet:
+    root, agg_1, agg_2, bond, static_leg, dhcp_leg = replayed(create_rows)
+    return Fleet(
+        root=root,
+        agg_1=agg_1,
+        agg_2=agg_2,
+        bond=bond,
+        static_leg=static_leg,
+        dhcp_leg=dhcp_leg,
+        crl=crl,
+        now=timezone.now(),
+    )
+
+
+def create_rows() -> tuple[Space, Aggregator, Aggregator, Bond, Leg, Leg]:
     administrator = FirstAdministrator(email="root@example.net", password="a-long-enough-one")
     install(administrator=administrator)
     root = Space.objects.get(parent=None)
@@ -169,13 +185,4 @@ def fleet(db: None, crl: RevocationList) -> Fleet:
         failover=True,
     )
     create_connected_ip(by=SERVER, bond=bond, interface="eth0", ip="192.168.10.1", prefix=24)
-    return Fleet(
-        root=root,
-        agg_1=agg_1,
-        agg_2=agg_2,
-        bond=bond,
-        static_leg=static_leg,
-        dhcp_leg=dhcp_leg,
-        crl=crl,
-        now=timezone.now(),
-    )
+    return root, agg_1, agg_2, bond, static_leg, dhcp_leg
