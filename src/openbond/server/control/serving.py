@@ -18,7 +18,11 @@ from .authority import Authority
 from .clock import server_time
 from .django_desk import DjangoDesk
 from .http_door import HttpDoor
-from .many_connections import prepare_for_many_connections
+from .many_connections import (
+    collect_garbage,
+    keep_for_good,
+    prepare_for_many_connections,
+)
 from .revocations import RevocationList
 from .state_files import StateDirectory, StateError
 from .web_tls import LiveTls, web_tls
@@ -27,6 +31,7 @@ from .web_tls import LiveTls, web_tls
 KEEP_ALIVE_SECONDS = 75
 # uvicorn ticks ten times a second; once a minute is soon enough for a certificate.
 TICKS_BETWEEN_RENEWALS = 600
+TICKS_BETWEEN_COLLECTIONS = 6000
 # What a request may take after SIGTERM before it is cut off.
 PATIENCE_SECONDS = 10
 
@@ -88,6 +93,7 @@ def serve(state: StateDirectory, *, listener: socket.socket, names: list[str]) -
             log.info("new web certificate", chain=str(tls.chain))
 
     connections.close_all()  # those of the preparations: only the desks' live on
+    keep_for_good()
     _Server(config, application, renew).run(sockets=[listener])
 
 
@@ -100,6 +106,8 @@ class _Server(uvicorn.Server):
         self._renew = renew
 
     async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_BETWEEN_COLLECTIONS == TICKS_BETWEEN_COLLECTIONS - 1:
+            collect_garbage()
         if counter % TICKS_BETWEEN_RENEWALS == 0:
             try:
                 await asyncio.to_thread(self._renew)
