@@ -27,7 +27,7 @@ only_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
 def test_without_a_url_the_database_is_one_file_in_the_state_directory() -> None:
     found = database_settings(url="", state=Path("/var/lib/openbond"))
 
-    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["ENGINE"] == "openbond.server.system.sqlite"
     assert found["NAME"] == "/var/lib/openbond/db.sqlite3"
 
 

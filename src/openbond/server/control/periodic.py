@@ -18,6 +18,7 @@ from openbond.server.measurement.services import fix_prevented_downtime, watch_a
 from openbond.server.system.alerts import raise_alert
 from openbond.server.system.mail import MAIL_QUEUE
 from openbond.server.system.selectors import current_settings
+from openbond.server.system.turns import in_no_hurry
 
 from . import metric_reports
 from .counted import check_counts, fold_counts
@@ -26,6 +27,9 @@ from .schedule import Every, Nightly, Schedule, is_due
 from .upkeep import back_up, compare_configs, expire_certificates, purge, watch_backups
 
 log = structlog.get_logger(__name__)
+
+# How far jobs stand back behind others that write.
+SECONDS_BACK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ def _claim(job: Job, last: datetime | None, now: datetime) -> bool:
 
 def _run(job: Job, now: datetime) -> None:
     try:
-        job.work(now=now)
+        with in_no_hurry(SECONDS_BACK):
+            job.work(now=now)
     except Exception as error:
         log.exception("periodic job failed", job=job.name)
         words = f"The periodic job {job.name!r} failed: {error}. It is tried again next time."

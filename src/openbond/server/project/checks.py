@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
-from .databases import BUSY_SECONDS
+from .databases import BUSY_SECONDS, SQLITE_ENGINE
 
-SQLITE = "django.db.backends.sqlite3"
+SQLITE = (SQLITE_ENGINE, "django.db.backends.sqlite3")
 
 # What SQLite must answer to each question: WAL, synchronous NORMAL (1), foreign keys on, patience.
 PRAGMAS: dict[str, Any] = {
@@ -38,7 +38,7 @@ def errors_of_options(databases: Mapping[str, Mapping[str, Any]]) -> list[CheckM
             id="openbond.E001",
         )
         for alias, database in databases.items()
-        if database["ENGINE"] == SQLITE
+        if database["ENGINE"] in SQLITE
         and database.get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE"
     ]
 

@@ -6,6 +6,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 BUSY_SECONDS = 20
 
+# Django's own, and a line for the writers of this process.
+SQLITE_ENGINE = "openbond.server.system.sqlite"
+
 # WAL lets readers go on while one writes; IMMEDIATE takes the write lock at the start, so that no
 # transaction finds out at its end that it was too late; NORMAL is safe with WAL.
 SQLITE_OPTIONS: dict[str, Any] = {
@@ -54,7 +57,7 @@ def telemetry_settings(*, url: str, own_url: str, state: Path) -> dict[str, Any]
 
 def sqlite_settings(path: Path) -> dict[str, Any]:
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": SQLITE_ENGINE,
         "NAME": str(path),
         # A file does not go away, and opening it costs more than a small request.
         "CONN_MAX_AGE": None,
