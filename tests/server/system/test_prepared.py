@@ -7,8 +7,9 @@ from django.db.models import DateTimeField
 
 from openbond.server.bonds.models import Leg, LegReport
 from openbond.server.bonds.selectors import fresh_states
-from openbond.server.system.prepared import Among, Given, Prepared, ids_of
+from openbond.server.system.prepared import Among, Given, ManyWrites, Prepared, ids_of
 from openbond.server.system.shown_times import shown_times
+from openbond.wire.states import ShownState
 from tests.queries import queries_of
 from tests.world import World
 
@@ -59,3 +60,24 @@ def test_many_ids_and_none_are_one_query_each(world: World, legs: Prepared) -> N
 
     assert len(queries) == 1
     assert legs.run(ids=ids_of([]), since=world.now) == []
+
+
+def test_many_writes_store_what_the_orm_would_store(world: World) -> None:
+    leg = world.dhcp_leg
+    values = {
+        "bonder_state": ShownState.UP,
+        "bonder_reported": world.now,
+        "rtt_us": 12_000,
+        "ip": "10.1.2.3",
+        "ip_key": b"\x06" + b"\x00" * 16,
+        "prefix": None,
+        "lease_obtained": world.now,
+        "operator": "Ö",
+    }
+
+    ManyWrites(LegReport, *values).run([(leg.pk, *values.values())])
+
+    stored = LegReport.objects.filter(pk=leg.pk).values(*values).get()
+    LegReport.objects.filter(pk=leg.pk).update(**values)
+    assert stored == LegReport.objects.filter(pk=leg.pk).values(*values).get()
+    assert (stored["ip"], stored["bonder_reported"]) == ("10.1.2.3", world.now)

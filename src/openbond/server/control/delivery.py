@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from openbond.server.fleet.models import ConfigUpdate
 from openbond.server.measurement.selectors import orders_of
+from openbond.server.system.prepared import Among, Prepared, ids_of
 from openbond.wire.config import SCHEMA, Envelope, signed_bytes
 from openbond.wire.exchange import ErrorCode, PollAnswer, PollRequest, PollStatus
 from openbond.wire.speed_tests import SpeedTestOrder
@@ -71,42 +72,74 @@ def answer_polls(
 ) -> list[PollAnswer | Later | Exception]:
     """Return for each poll the answer as of now, or why there is none: a node that is gone
     altogether, or whose config cannot be compiled."""
-    ids = {polling.enrolment_id for polling in pollings}
-    replaced = Enrolment.objects.filter(pk__in=ids, end_reason=EndReason.SUPERSEDED)
-    former = set(replaced.values_list("pk", flat=True))
-    configs = PublishedConfig.objects.defer("content").in_bulk([one.node_id for one in pollings])
+    replaced = _REPLACED.run(ids=ids_of([one.enrolment_id for one in pollings]))
+    former = {row["id"] for row in replaced}
+    newest = _newest(pollings)
+    behind = [one.node_id for one in pollings if newest.get(one.node_id) != _has(one)]
+    configs = PublishedConfig.objects.defer("content").in_bulk(behind) if behind else {}
     tested = {one.node_id for one in pollings if one.has.speed_tests is not None}
     orders = orders_of(tested)
-    return [
-        PollAnswer(status=PollStatus.SUPERSEDED, detail=str(superseded()))
-        if polling.enrolment_id in former
-        else _answered(
-            polling, configs.get(polling.node_id), orders.get(polling.node_id, []), crl, now
-        )
-        for polling in pollings
-    ]
+
+    def answer(polling: Polling) -> PollAnswer | Later | Exception:
+        if polling.enrolment_id in former:
+            return PollAnswer(status=PollStatus.SUPERSEDED, detail=str(superseded()))
+        news = _new_orders(polling, orders.get(polling.node_id, []))
+        if newest.get(polling.node_id) == _has(polling):
+            return _nothing(news, None)
+        return _answered(polling, configs.get(polling.node_id), news, crl, now)
+
+    return [answer(polling) for polling in pollings]
+
+
+def _newest(pollings: Sequence[Polling]) -> dict[int, tuple[int, str]]:
+    """Return revision and hash of each node's newest config."""
+    rows = _NEWEST.run(ids=ids_of([one.node_id for one in pollings]))
+    return {row["node_id"]: (row["revision"], row["hash"]) for row in rows}
+
+
+def _has(polling: Polling) -> tuple[int, str]:
+    return polling.has.revision, polling.has.hash
+
+
+# Most polls come from machines that have the newest config: of these no more is read.
+_NEWEST = Prepared(
+    lambda: PublishedConfig.objects.filter(Among("node_id", "ids")).order_by(),
+    "node_id",
+    "revision",
+    "hash",
+)
+_REPLACED = Prepared(
+    lambda: Enrolment.objects.filter(
+        Among("id", "ids"), end_reason=EndReason.SUPERSEDED
+    ).order_by(),
+    "id",
+)
 
 
 def _answered(
     polling: Polling,
     config: PublishedConfig | None,
-    orders: list[SpeedTestOrder],
+    news: list[SpeedTestOrder] | UnsetType,
     crl: RevocationList,
     now: datetime,
 ) -> PollAnswer | Later | Exception:
     try:
         config = _config_for(polling, config, now)
         at = offered_at(config, polling.has)
-        news = _new_orders(polling, orders)
         if at is not None and at <= now:
             return _deliver(config.node_id, news, crl, now)
-        if news is UNSET:
-            return Later(at)
-        return PollAnswer(status=PollStatus.NOTHING, speed_tests=news)
+        return _nothing(news, at)
     except DatabaseError:
         raise
     except Exception as failure:
         return failure  # a node whose config cannot be compiled holds up no other
+
+
+def _nothing(news: list[SpeedTestOrder] | UnsetType, at: datetime | None) -> PollAnswer | Later:
+    """Return what there is without a config: new orders, or to look again."""
+    if news is UNSET:
+        return Later(at)
+    return PollAnswer(status=PollStatus.NOTHING, speed_tests=news)
 
 
 def _new_orders(polling: Polling, orders: list[SpeedTestOrder]) -> list[SpeedTestOrder] | UnsetType:

@@ -9,11 +9,24 @@ that need no second look: numbers, texts, booleans, bytes, and times that the da
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Expression, F, Field, Func, Model, QuerySet, TextField
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Expression,
+    F,
+    Field,
+    Func,
+    IntegerField,
+    JSONField,
+    Model,
+    QuerySet,
+    TextField,
+)
 from django.db.models.expressions import BaseExpression
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -104,12 +117,11 @@ class ManyWrites:
         connection = connections[DEFAULT_DB_ALIAS]
         named = {field.name: field for field in self._model._meta.concrete_fields}
         fields = [named[name] for name in self._columns]
-
-        def plain(values: Sequence[object]) -> list[Any]:
-            pairs = zip(fields, values, strict=True)
-            return [field.get_db_prep_save(value, connection) for field, value in pairs]
-
-        written = [(*plain(values), key) for key, *values in rows]
+        columns = [_Column(field, connection) for field in fields]
+        written = [
+            (*(column.plain(value) for column, value in zip(columns, values, strict=True)), key)
+            for key, *values in rows
+        ]
         if written:
             with connection.cursor() as cursor:
                 cursor.executemany(self._statement(fields, connection), written)
@@ -119,6 +131,34 @@ class ManyWrites:
         changes = ", ".join(f"{quote(field.column or '')} = %s" for field in fields)
         key = quote(meta.pk.column or "")
         return f"UPDATE {quote(meta.db_table)} SET {changes} WHERE {key} = %s"  # noqa: S608
+
+
+class _Column:
+    """How the values of one column are given to the driver. Most need nothing done to them; that a
+    field looks at each of them anyway takes longer than the database does to write them."""
+
+    def __init__(self, field: Field[Any, Any], connection: BaseDatabaseWrapper) -> None:
+        self._field = field
+        self._connection = connection
+        self._as_they_are = _as_they_are(field)
+        self._times: dict[object, Any] = {}  # many rows have the same one
+
+    def plain(self, value: object) -> Any:
+        if type(value) in self._as_they_are:
+            return value
+        if not isinstance(value, datetime):
+            return self._field.get_db_prep_save(value, self._connection)
+        if value not in self._times:
+            self._times[value] = self._field.get_db_prep_save(value, self._connection)
+        return self._times[value]
+
+
+def _as_they_are(field: Field[Any, Any]) -> tuple[type, ...]:
+    if isinstance(field, JSONField):
+        return ()
+    if isinstance(field, IntegerField):
+        return (int, NoneType)
+    return (str, NoneType) if isinstance(field, CharField | TextField) else (NoneType,)
 
 
 def ids_of(ids: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from openbond.server.measurement.models import SpeedTest, TestStatus
 from openbond.server.measurement.rules.limits import LEG_KEPT, Limits
+from openbond.server.system.prepared import Prepared
 from openbond.wire.speed_tests import (
     Direction,
     Protocol,
@@ -19,13 +20,19 @@ from openbond.wire.states import Distribution
 MILLISECOND = timedelta(milliseconds=1)
 UNFINISHED = (TestStatus.QUEUED, TestStatus.RUNNING)
 
+_ORDERED = Prepared(
+    lambda: SpeedTest.objects.filter(status__in=UNFINISHED, ordered__isnull=False).order_by()[:1],
+    "id",
+)
+
 
 def orders_of(node_ids: Collection[int]) -> dict[int, list[SpeedTestOrder]]:
     """Return the tests that nodes shall prepare or run, oldest first; mostly none.
 
     For many nodes at once, in one query; nodes without a test are left out.
     """
-    if not node_ids:
+    # Nearly always nobody tests anything; that is found out without all those ids.
+    if not node_ids or not _ORDERED.run():
         return {}
     carried = Q(bond__bonder_id__in=node_ids) | Q(bond__current_aggregator_id__in=node_ids)
     tests = SpeedTest.objects.filter(carried, status__in=UNFINISHED, ordered__isnull=False)
