@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from openbond.server.bonds.models import LegReport
-from openbond.server.control.batches import Batches
+from openbond.server.control.batches import MOST, Batches
 from openbond.server.control.delivery import Asked, begin_polls
 from openbond.server.control.desk import Desk
 from openbond.server.control.intake import Handed, take_reports
@@ -162,3 +162,26 @@ def test_who_asks_alone_waits_for_nobody_and_who_comes_meanwhile_goes_together()
     assert batches[1:] == [[4, 5, 6]]
     assert (two, four, six) == (20, 40, 60)
     assert isinstance(five, ValueError)
+
+
+def test_a_full_batch_waits_for_nobody_and_what_is_left_waits_for_more() -> None:
+    batches: list[int] = []
+
+    def work(pieces: Sequence[int]) -> list[int | Exception]:
+        batches.append(len(pieces))
+        return list(pieces)
+
+    async def ask() -> bool:
+        desk = Desk(threads=1)
+        turns = Batches(desk, work, seconds_between=3600.0)
+        asked = [asyncio.create_task(turns.do(piece)) for piece in range(2 * MOST + 1)]
+        await asyncio.wait(asked[: 2 * MOST])
+        is_last_done = asked[-1].done()
+        asked[-1].cancel()
+        desk.close()
+        return is_last_done
+
+    is_last_done = asyncio.run(ask())
+
+    assert batches == [MOST, MOST]
+    assert not is_last_done

@@ -41,17 +41,20 @@ class Figures:
     seconds: float = 0.0
     server: float = 0.0
     database: float = 0.0
+    simulator: float = 0.0  # of this process, which plays the nodes on the same processors
     megabytes: float = 0.0
     _began: float = 0.0
     _server: float = 0.0
     _database: dict[int, float] = field(default_factory=dict)
+    _simulator: float = 0.0
 
     def begin(self, spent: tuple[float, dict[int, float]]) -> None:
-        self._began = time.monotonic()
+        self._began, self._simulator = time.monotonic(), time.process_time()
         self._server, self._database = spent
 
     def end(self, spent: tuple[float, dict[int, float]]) -> None:
         self.seconds = time.monotonic() - self._began
+        self.simulator = time.process_time() - self._simulator
         self.server = spent[0] - self._server
         # What ended in between is not known any more.
         self.database = sum(now - self._database.get(pid, 0.0) for pid, now in spent[1].items())
@@ -112,7 +115,7 @@ class FleetBench:
     def _costs(self, figures: Figures) -> list[Row]:
         share = figures.server / figures.seconds
         first = self._first or figures
-        idle = f"idle {figures.idle:.3f}"
+        idle = f"idle {figures.idle:.3f}; the simulator {figures.simulator / figures.seconds:.2f}"
         if figures.database:
             idle += f"; the database's own processes {figures.database / figures.seconds:.2f}"
         rows = [

@@ -78,10 +78,14 @@ class _Running:
     """What lives between start and stop."""
 
     def __init__(self, crl: RevocationList) -> None:
-        # One file takes one writer: who waits in line for it here need not try again and again.
+        # One file takes one writer, and a connection of SQLite reads its pages anew once another
+        # has written: so few connections, and one for all that every node tells each minute.
         self.desk = Desk(threads=1) if connection.vendor == "sqlite" else Desk()
+        self.intake = Desk(threads=1)
         self.bell = Bell()
-        self.channel = NodeChannel(crl=crl, desk=self.desk, bell=self.bell, clock=server_time)
+        self.channel = NodeChannel(
+            crl=crl, desk=self.desk, intake=self.intake, bell=self.bell, clock=server_time
+        )
         self.background = Background(
             desk=self.desk,
             bell=self.bell,
@@ -98,4 +102,5 @@ class _Running:
 
     async def stop(self) -> None:
         await self.background.stop()
+        self.intake.close()
         self.desk.close()

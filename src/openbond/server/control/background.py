@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import datetime
 
 import structlog
@@ -11,12 +12,14 @@ from django.db import Error as DatabaseError
 
 from openbond.server.measurement.selectors import told_to_nodes
 from openbond.server.measurement.services import move_speed_tests, move_tunings
+from openbond.server.system.doorbell import heard_by
 
 from .bell import Bell
 from .contacts import SECONDS_BETWEEN_WRITES, Contacts, write_contacts
 from .desk import Desk
 from .monitor import Monitor
 from .outbox import (
+    GATHERED_FOR,
     newly_offered,
     publish_changes,
     publish_decommissions,
@@ -29,7 +32,8 @@ from .periodic import (
     send_queued_mails,
 )
 
-SECONDS_BETWEEN_LOOKS = 0.2
+# For what other processes wrote: what this one did rings (system/doorbell.py).
+SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_TEST_LOOKS = 0.25
 SECONDS_BETWEEN_TUNING_LOOKS = 1.0
 SECONDS_BETWEEN_JOBS = 10.0
@@ -67,13 +71,23 @@ class Background:
         self._told_tests: set[tuple[int, int, bool]] = set()
         self._failing: dict[int, float] = {}
         self._listening_since = clock()
+        self._changed = asyncio.Event()
+        self._hearing = ExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         await self._desk.run(void_certificates_of_deleted_nodes, now=self._clock())
         await self._desk.run(requeue_interrupted_tasks)
+        loop = asyncio.get_running_loop()
+
+        def hear() -> None:
+            loop.call_soon_threadsafe(self._changed.set)
+
+        self._hearing.enter_context(heard_by(hear))
         self._tasks = [
-            asyncio.create_task(_repeat("publish", SECONDS_BETWEEN_LOOKS, self._look)),
+            asyncio.create_task(
+                _repeat("publish", SECONDS_BETWEEN_LOOKS, self._look, pause=self._until_changed)
+            ),
             asyncio.create_task(
                 _repeat("speed tests", SECONDS_BETWEEN_TEST_LOOKS, self._look_at_tests)
             ),
@@ -88,6 +102,7 @@ class Background:
         ]
 
     async def stop(self) -> None:
+        self._hearing.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,11 +118,21 @@ class Background:
         for node_id, error in published.failed.items():
             log.error("a config cannot be compiled", node=node_id, exc_info=error)
             self._failing[node_id] = tick + SECONDS_AFTER_FAILURE
+        self._bell.ring(published.nodes)
         buried = await self._desk.run(publish_decommissions, now=now)
         offered = set(await self._desk.run(newly_offered, now=now))
         news = {node_id for node_id, _ in offered - self._rung}
-        self._bell.ring(published.nodes | buried | news)
+        self._bell.ring(buried | (news - published.nodes))
         self._rung = offered
+
+    async def _until_changed(self, seconds: float) -> None:
+        """Wait for a change by this process, and for those that share its revision."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return
+        self._changed.clear()
+        await asyncio.sleep(GATHERED_FOR.total_seconds())
 
     async def _look_at_tests(self) -> None:
         """Move speed tests on, and wake the polls of nodes that must hear of it.
@@ -140,7 +165,13 @@ class Background:
         await self._post.run(send_queued_mails)
 
 
-async def _repeat(name: str, seconds: float, turn: Callable[[], Awaitable[None]]) -> None:
+async def _repeat(
+    name: str,
+    seconds: float,
+    turn: Callable[[], Awaitable[None]],
+    *,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
     failing = False
     while True:
         try:
@@ -155,4 +186,4 @@ async def _repeat(name: str, seconds: float, turn: Callable[[], Awaitable[None]]
             if failing:
                 log.info("background work goes on", work=name)
             failing = False
-        await asyncio.sleep(seconds)
+        await pause(seconds)

@@ -23,9 +23,18 @@ MOST = 200
 class Batches(Generic[T, R]):
     """`work` takes all that waits, and returns for each piece its outcome or why it failed."""
 
-    def __init__(self, desk: Desk, work: Callable[[Sequence[T]], Sequence[R | Exception]]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        work: Callable[[Sequence[T]], Sequence[R | Exception]],
+        *,
+        seconds_between: float = SECONDS_BETWEEN,
+        most: int = MOST,
+    ) -> None:
         self._desk = desk
         self._work = work
+        self._seconds_between = seconds_between
+        self._most = most
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._turns: asyncio.Task[None] | None = None
 
@@ -41,9 +50,10 @@ class Batches(Generic[T, R]):
         try:
             while self._waiting:
                 began = time.monotonic()
-                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 await self._do(batch)
-                await asyncio.sleep(max(0.0, began + SECONDS_BETWEEN - time.monotonic()))
+                if len(self._waiting) < self._most:
+                    await asyncio.sleep(max(0.0, began + self._seconds_between - time.monotonic()))
         finally:
             self._turns = None
 

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from django.db import Error as DatabaseError
 
+from openbond.server.system.turns import in_no_hurry
 from openbond.wire import exchange
 from openbond.wire.exchange import (
     EnrolAnswer,
@@ -22,7 +23,13 @@ from openbond.wire.exchange import (
     ReportAnswer,
     ReportRequest,
 )
-from openbond.wire.reports import ConfigRefused, ConfigRolledBack
+from openbond.wire.reports import (
+    BondRates,
+    ConfigRefused,
+    ConfigRolledBack,
+    Metrics,
+    NodeState,
+)
 
 from .batches import Batches
 from .bell import Bell
@@ -38,6 +45,13 @@ from .signed_requests import SignedRequest, read_signed_request
 from .wrong_keys import WrongKeys
 
 MAX_WAIT_MS = 300_000
+# What every node tells once a minute may wait a little, so that much of it is stored together; and
+# longer, so that nobody who changes something waits for it.
+SECONDS_OF_ROUTINE = 0.5
+SECONDS_OF_POLLS = 0.25
+# Others wait while so many are stored. More at a time costs hardly less for each.
+MOST_OF_ROUTINE = 50
+ROUTINE = (NodeState, Metrics, BondRates)
 T = TypeVar("T")
 Looked: TypeAlias = tuple[Polling, PollAnswer | Later]
 
@@ -45,18 +59,35 @@ log = structlog.get_logger(__name__)
 
 
 class NodeChannel:
-    """The exchanges of nodes, as an ASGI application. `clock` tells the server's time."""
+    """The exchanges of nodes, as an ASGI application. `clock` tells the server's time.
+
+    `intake` is the desk of what every node tells each minute: nothing else waits behind it.
+    """
 
     def __init__(
-        self, *, crl: RevocationList, desk: Desk, bell: Bell, clock: Callable[[], datetime]
+        self,
+        *,
+        crl: RevocationList,
+        desk: Desk,
+        intake: Desk,
+        bell: Bell,
+        clock: Callable[[], datetime],
     ) -> None:
         self._crl = crl
         self._desk = desk
         self._bell = bell
         self._clock = clock
         self._wrong_keys = WrongKeys()
-        self._polls = Batches(desk, self._look)
+        self._polls = Batches(desk, self._look, seconds_between=SECONDS_OF_POLLS)
+        # Polls that were woken, mostly for a change, do not wait for the turn of those that come.
+        self._woken = Batches(desk, self._look)
         self._reports = Batches(desk, self._take)
+        self._routine = Batches(
+            intake,
+            self._take_routine,
+            seconds_between=SECONDS_OF_ROUTINE,
+            most=MOST_OF_ROUTINE,
+        )
         self.contacts = Contacts()
         self._exchanges: dict[
             str, Callable[[Request, Receive], Awaitable[EnrolAnswer | PollAnswer | ReportAnswer]]
@@ -138,7 +169,8 @@ class NodeChannel:
                 # The future is there before the look: what happens between is not missed.
                 with self._bell.held(asked.request.node_id) as rung:
                     is_first = isinstance(poll, Asked)
-                    poll, found = await self._polls.do(poll)
+                    looks = self._polls if is_first else self._woken
+                    poll, found = await looks.do(poll)
                     if is_first:
                         self.contacts.on_contact(poll.node_id, poll.has.software_version)
                     if isinstance(found, PollAnswer):
@@ -172,7 +204,9 @@ class NodeChannel:
     async def _report(self, request: Request, receive: Receive) -> ReportAnswer:
         told = _decoded(request.body, ReportRequest)
         signed = _signed(request)
-        answer = await self._reports.do(Handed(signed, told))
+        is_routine = all(isinstance(report, ROUTINE) for report in told.reports)
+        batches = self._routine if is_routine else self._reports
+        answer = await batches.do(Handed(signed, told))
         self.contacts.on_contact(signed.node_id, told.software_version)
         if any(isinstance(report, ConfigRefused | ConfigRolledBack) for report in told.reports):
             self._bell.ring([signed.node_id])  # the poll that is held must wait longer now
@@ -180,6 +214,10 @@ class NodeChannel:
 
     def _take(self, handed: Sequence[Handed]) -> list[ReportAnswer | Exception]:
         return take_reports(handed, now=self._clock())
+
+    def _take_routine(self, handed: Sequence[Handed]) -> list[ReportAnswer | Exception]:
+        with in_no_hurry(SECONDS_OF_ROUTINE):
+            return self._take(handed)
 
 
 def _looked(polling: Polling, found: PollAnswer | Later | Exception) -> Looked | Exception:

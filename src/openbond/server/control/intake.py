@@ -14,6 +14,7 @@ from openbond.server.measurement.services import (
     take_test_ready,
 )
 from openbond.server.system.alerts import raise_alert
+from openbond.server.system.doorbell import ring_on_commit
 from openbond.server.system.prepared import ManyWrites
 from openbond.server.system.selectors import node_status_timeout
 from openbond.wire.exchange import ReportAnswer, ReportRequest
@@ -230,6 +231,7 @@ def _config_applied(report: ConfigApplied, arrival: Arrival[Report]) -> None:
         config.save(update_fields=changed)
     contained = ConfigUpdate.objects.filter(node_id=node_id, revision__lte=report.revision)
     move_updates(contained, Event.APPLIED, now=now)
+    ring_on_commit()  # another node may have waited for this one (behaviour 6.2)
     log.info("config applied", node=node_id, revision=report.revision, steps=report.steps)
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from openbond.server.fleet.models import ConfigUpdate, Node
+from openbond.server.system.doorbell import ring_on_commit
 
 # How long one end of a planned move waits for the one before it (behaviour 6.2).
 WAITS_MOST = timedelta(seconds=30)
@@ -46,6 +47,7 @@ def request_config_update(
         ConfigUpdate(node_id=node_id, bond_id=bond_id, reason=reason, forced=forced, created=now)
         for node_id in ids
     )
+    ring_on_commit()
 
 
 def request_moves(moves: Sequence[Move], *, reason: str, is_planned: bool) -> None:
@@ -63,6 +65,7 @@ def request_moves(moves: Sequence[Move], *, reason: str, is_planned: bool) -> No
     for row in rows:
         row.created = now
     ConfigUpdate.objects.bulk_create(rows)
+    ring_on_commit()
     if is_planned:
         _let_wait(told)
     else:
