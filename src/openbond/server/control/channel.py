@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 import structlog
 from django.db import Error as DatabaseError
+from django.db import connection
 
 from openbond.server.system.turns import in_no_hurry
 from openbond.wire import exchange
@@ -49,8 +50,8 @@ MAX_WAIT_MS = 300_000
 # longer, so that nobody who changes something waits for it.
 SECONDS_OF_ROUTINE = 0.5
 SECONDS_OF_POLLS = 0.25
-# Others wait while so many are stored. More at a time costs hardly less for each.
-MOST_OF_ROUTINE = 50
+# On SQLite others wait while so many are stored; PostgreSQL takes about as long to commit one.
+MOST_OF_ROUTINE = {"sqlite": 50, "postgresql": 200}
 ROUTINE = (NodeState, Metrics, BondRates)
 T = TypeVar("T")
 Looked: TypeAlias = tuple[Polling, PollAnswer | Later]
@@ -86,7 +87,7 @@ class NodeChannel:
             intake,
             self._take_routine,
             seconds_between=SECONDS_OF_ROUTINE,
-            most=MOST_OF_ROUTINE,
+            most=MOST_OF_ROUTINE[connection.vendor],
         )
         self.contacts = Contacts()
         self._exchanges: dict[
