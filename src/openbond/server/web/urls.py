@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dashboard/prevented/", Prevented.as_view(), name="dashboard_prevented"),
     path("", Dashboard.as_view(), name="dashboard"),
     path("", include("openbond.server.web.bonds.urls")),
+    path("", include("openbond.server.web.nodes.urls")),
     path("", include("openbond.server.web.qos.urls")),
     # Pages of resources: whoever has a page of his own for one stands before them.
     path("", include("openbond.server.web.objects.urls")),
