@@ -1,22 +1,20 @@
 """What every test of the server stands on: the chosen database, and one small world."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from tests.chromium import find_chromium, open_chromium
 from tests.databases import CHOICE, begin_run, databases_for_tests, drop_databases, end_run, use
 from tests.replay import replayed
 from tests.world import World, create_world
 
 ON_REAL_KERNELS = ("netns", "e2e", "browser")
-# Debian's and Ubuntu's name. No browser is ever downloaded.
-CHROMIUMS = ("chromium", "chromium-browser")
 # Whoever has none of these is kept from every database.
 DATABASE = {"db", "transactional_db", "django_db_setup"}
 
@@ -111,11 +109,5 @@ def now(world: World) -> datetime:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's Chromium. It ends with the module: no other loop of asyncio runs beside it."""
-    program = next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if program is None:
-        pytest.skip("no chromium here; as root: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # As root there is no sandbox; what is opened is our own server alone.
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with open_chromium(find_chromium()) as opened:
         yield opened
-        opened.close()
