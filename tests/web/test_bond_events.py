@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from openbond.server.web.dashboard.events import DashboardEvents
+from openbond.server.web.dashboard.events import LivePages
 from tests.web.signed_in import signed_in
 from tests.web.test_dashboard import say
 from tests.web.test_dashboard_events import Browser, Desk, cookie_of, done, happened, played
@@ -14,7 +14,7 @@ from tests.world import World
 class BondBrowser(Browser):
     path: str = ""
 
-    def open(self, events: DashboardEvents) -> "asyncio.Task[None]":
+    def open(self, events: LivePages) -> "asyncio.Task[None]":
         headers = [(b"cookie", self.cookie)]
         scope = {"type": "http", "method": "GET", "path": self.path, "headers": headers}
         return asyncio.create_task(events(scope, self.receive, self.send))
@@ -25,7 +25,7 @@ def test_a_cut_leg_is_told_to_all_who_watch_its_bond_by_one_look(world: World) -
     path = f"/events/bonds/{world.bond.pk}/"
     cookies = [cookie_of(signed_in(world, "ana")) for _ in range(5)]
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browsers = [BondBrowser(cookie, path=path) for cookie in cookies]
         browsers[0].open(events)
         await happened(lambda: browsers[0].status)
@@ -50,7 +50,7 @@ def test_a_cut_leg_is_told_to_all_who_watch_its_bond_by_one_look(world: World) -
 def test_a_bond_of_another_space_is_gone_for_whoever_asks(world: World) -> None:
     cookie = cookie_of(signed_in(world, "gil"))
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browser = BondBrowser(cookie, path=f"/events/bonds/{world.bond.pk}/")
         browser.open(events)
         await happened(lambda: browser.status)

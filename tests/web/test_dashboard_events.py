@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from openbond.server.spaces.services import update_user
 from openbond.server.system.actors import SERVER
-from openbond.server.web.dashboard.events import DashboardEvents
+from openbond.server.web.dashboard.events import LivePages
 from openbond.server.web.dashboard.scenes import DASHBOARD as PATH
 from tests.web.signed_in import signed_in
 from tests.web.test_dashboard import say
@@ -51,7 +51,7 @@ class Browser:
     is_over: bool = False
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def open(self, events: DashboardEvents) -> "asyncio.Task[None]":
+    def open(self, events: LivePages) -> "asyncio.Task[None]":
         headers = [(b"cookie", self.cookie)] if self.cookie else []
         scope = {"type": "http", "method": self.method, "path": PATH, "headers": headers}
         return asyncio.create_task(events(scope, self.receive, self.send))
@@ -73,7 +73,7 @@ class Browser:
         self._gone.set()
 
 
-Story = Callable[[DashboardEvents, Desk], Coroutine[Any, Any, None]]
+Story = Callable[[LivePages, Desk], Coroutine[Any, Any, None]]
 
 
 def played(story: Story) -> None:
@@ -81,7 +81,7 @@ def played(story: Story) -> None:
 
     async def whole() -> None:
         desk = Desk()
-        events = DashboardEvents(run=desk.run)
+        events = LivePages(run=desk.run)
         await asyncio.wait_for(story(events, desk), timeout=60)
         await events.stop()
 
@@ -107,7 +107,7 @@ async def done(work: Callable[[], object]) -> None:
 def test_a_hundred_viewers_cost_one_look(world: World) -> None:
     cookies = [cookie_of(signed_in(world, "admin")) for _ in range(5)] * 20
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browsers = [Browser(cookie) for cookie in cookies]
         browsers[0].open(events)
         await happened(lambda: browsers[0].status)
@@ -133,7 +133,7 @@ def test_it_is_sent_only_when_something_changed(world: World) -> None:
     say(world.dhcp_leg, "up")
     cookie = cookie_of(signed_in(world, "ana"))
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browser = Browser(cookie)
         browser.open(events)
         await happened(lambda: browser.status)
@@ -157,7 +157,7 @@ def test_each_reach_has_a_window_of_its_own(world: World) -> None:
     say(world.dhcp_leg, "down")
     cookies = {name: cookie_of(signed_in(world, name)) for name in ("ana", "gil")}
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         ana, gil = Browser(cookies["ana"]), Browser(cookies["gil"])
         for browser in (ana, gil):
             browser.open(events)
@@ -184,7 +184,7 @@ def test_a_stream_ends_with_its_session_or_when_rights_change(
 ) -> None:
     cookie = cookie_of(signed_in(world, "ana"))
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browser = Browser(cookie)
         browser.open(events)
         await happened(lambda: browser.status)
@@ -201,7 +201,7 @@ def test_a_stream_ends_with_its_session_or_when_rights_change(
 
 @pytest.mark.parametrize("cookie", [b"", b"sessionid=nothing", b"sessionid", b'sessionid="\\777"'])
 def test_nobody_gets_nothing(cookie: bytes, world: World) -> None:
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browser = Browser(cookie)
         await browser.open(events)
 
@@ -214,7 +214,7 @@ def test_nobody_gets_nothing(cookie: bytes, world: World) -> None:
 def test_only_reading_is_possible(world: World) -> None:
     cookie = cookie_of(signed_in(world, "ana"))
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browser = Browser(cookie, method="POST")
         await browser.open(events)
 
@@ -226,7 +226,7 @@ def test_only_reading_is_possible(world: World) -> None:
 def test_streams_end_when_the_server_stops_and_none_begins(world: World) -> None:
     cookie = cookie_of(signed_in(world, "ana"))
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         before, after = Browser(cookie), Browser(cookie)
         opened = before.open(events)
         await happened(lambda: before.status)
@@ -244,7 +244,7 @@ def test_streams_end_when_the_server_stops_and_none_begins(world: World) -> None
 def test_whoever_leaves_is_looked_for_no_more(world: World) -> None:
     cookie = cookie_of(signed_in(world, "ana"))
 
-    async def story(events: DashboardEvents, desk: Desk) -> None:
+    async def story(events: LivePages, desk: Desk) -> None:
         browser = Browser(cookie)
         opened = browser.open(events)
         await happened(lambda: browser.status)

@@ -79,14 +79,18 @@ def test_a_page_names_only_files_that_are_there_and_may_be_kept(world: World) ->
         assert response["Content-Encoding"] == "gzip"
 
 
-def test_the_first_load_is_small(world: World) -> None:
+@pytest.mark.parametrize("page", ["/", "/bonds/{bond}/"])
+def test_the_first_load_is_small_charts_included(page: str, world: World) -> None:
     client = signed_in(world, "ana")
-    page = client.get("/").content.decode()
+    address, zipped = page.format(bond=world.bond.pk), {"Accept-Encoding": "gzip"}
+    html = client.get(address)
 
-    urls = set(re.findall(r'"(/static/[^"#]+)', page))
-    loaded = [client.get(url, headers={"Accept-Encoding": "gzip"}).content for url in urls]
+    urls = set(re.findall(r'"(/static/[^"#]+)', html.content.decode()))
+    loaded = [client.get(url, headers=zipped).content for url in urls]
 
-    assert sum(len(content) for content in loaded) + len(page) < 300_000
+    # The page itself is sent as it is.
+    assert any("uplot" in url for url in urls) is (address != "/")
+    assert sum(len(content) for content in loaded) + len(html.content) < 300_000
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "openbond.server.project.urls"
 ASGI_APPLICATION = "openbond.server.project.asgi.application"
 # Streams of events, served beside Django (control/application.py).
-LIVE_PAGES = "openbond.server.web.dashboard.events.DashboardEvents"
+LIVE_PAGES = "openbond.server.web.dashboard.events.LivePages"
 APPEND_SLASH = False
 
 TEMPLATES = [

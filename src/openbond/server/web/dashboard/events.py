@@ -76,7 +76,7 @@ class Window:
     event: bytes = b""
 
 
-class DashboardEvents:
+class LivePages:
     """Streams below one address, as ASGI; lives on one event loop from start() to stop()."""
 
     path = PREFIX
