@@ -122,9 +122,10 @@ def test_open_alarms_stand_above_with_advice(hurt: World) -> None:
     assert "small packets" not in page  # not open yet
 
 
-def test_a_bond_on_its_secondary_offers_the_way_back(hurt: World) -> None:
-    Bond.objects.filter(pk=hurt.bond.pk).update(current_aggregator=hurt.away)
+def test_a_bond_on_its_secondary_offers_the_way_back_and_no_other_does(hurt: World) -> None:
     way_back = f"/bonds/{hurt.bond.pk}/do/restore_to_primary_agg/"
+    assert way_back not in page_of(hurt)
+    Bond.objects.filter(pk=hurt.bond.pk).update(current_aggregator=hurt.away)
 
     page = page_of(hurt)
     assert f"Restore to {hurt.home.name}" in page
@@ -132,7 +133,7 @@ def test_a_bond_on_its_secondary_offers_the_way_back(hurt: World) -> None:
 
     Aggregator.objects.filter(pk=hurt.home.pk).update(failed=True)
     page = page_of(hurt)
-    assert f"Restore to {hurt.home.name}" not in page
+    assert way_back not in page
     assert "which is still failed" in page
 
 
@@ -401,3 +402,57 @@ class TestTuners:
         world.dhcp_leg.refresh_from_db()
         assert (world.dhcp_leg.down_kbps, world.dhcp_leg.up_kbps) == (48_200, 9_800)
         assert there not in page_of(world)
+
+
+def test_what_a_test_found_stands_in_lists_as_people_say_it(hurt: World) -> None:
+    test = create_speed_test(by=SERVER, bond=hurt.bond)
+    found = {
+        "throughput": 60_210_000, "packet_rate": 5190, "latency_average": 24.6,
+        "latency_deviation": 1.9, "latency_samples": 50, "send_queue_average": 3.1,
+        "packet_loss": 0.0,
+    }  # fmt: skip
+    SpeedTest.objects.filter(pk=test.pk).update(status="finished", results=found)
+    ana = signed_in(hurt, "ana")
+
+    rows = ana.get("/speedtests/").content.decode()
+    whole = ana.get(f"/bonds/{hurt.bond.pk}/speedtests/{test.pk}/").content.decode()
+
+    assert "60.2\u00a0Mbit/s, 24.6\u00a0" in rows
+    assert "60210000" not in rows + whole
+    assert '<dt>Send queue average</dt><dd>3.1\u00a0<span class="unit">packets' in whole
+
+
+def test_what_a_tuning_recommends_stands_in_lists_as_people_say_it(hurt: World) -> None:
+    leg = create_tuning(by=SERVER, bond=hurt.bond, leg=hurt.static_leg)
+    found = {"down_kbps": 47_500, "up_kbps": 9_200}
+    Tuning.objects.filter(pk=leg.pk).update(
+        status="succeeded", decision="pending", recommendations=found
+    )
+
+    rows = signed_in(hurt, "ana").get("/leg_tuners/").content.decode()
+
+    assert 'down, 9.2\u00a0<span class="unit">Mbit/s</span> up' in rows
+
+
+def test_tests_and_tunings_have_one_way_each_to_be_started(hurt: World) -> None:
+    ana, bond = signed_in(hurt, "ana"), f"/bonds/{hurt.bond.pk}/"
+    leg = f"{bond}legs/{hurt.static_leg.pk}/"
+
+    for address, way in (
+        (f"{bond}speedtests/", f'"{bond}test/"'),
+        (f"{bond}tuners/", f'"{bond}tune/"'),
+        (f"{leg}tuners/", f'"{bond}tune/?leg={hurt.static_leg.pk}"'),
+        (bond, f'"{bond}tune/"'),
+    ):
+        page = ana.get(address).content.decode()
+        assert way in page, address
+        assert "speedtests/new/" not in page
+        assert "tuners/new/" not in page
+    begun = ana.get(f"{bond}tune/?leg={hurt.static_leg.pk}").content.decode()
+    assert f'<option value="{hurt.static_leg.pk}" selected>' in begun
+
+
+def test_the_page_that_edits_says_so(hurt: World) -> None:
+    page = signed_in(hurt, "ana").get(f"/bonds/{hurt.bond.pk}/edit/").content.decode()
+
+    assert f'<h1 class="page-title">Edit {hurt.bond.name}</h1>' in page

@@ -165,7 +165,8 @@ class StartTuning(BondWork):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         bond = self.bond()
-        context = {"bond": bond, "back": self.back, **choices_for(self.viewer, bond)}
+        context = {"bond": bond, "back": self.back, "leg": request.GET.get("leg", "")}
+        context |= choices_for(self.viewer, bond)
         return self.render("web/bonds/start_tuning.html", context)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:

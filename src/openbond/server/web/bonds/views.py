@@ -1,5 +1,7 @@
 """The page of one bond, and the parts that it loads by themselves."""
 
+from dataclasses import replace
+
 from django.http import Http404
 
 from openbond.server.api.resource import Shown
@@ -14,6 +16,8 @@ from .testing import TestForm, choices_for
 # The live part shows these, and is never out of date.
 SHOWN_LIVE = frozenset({"Now"})
 LISTED_LIVE = frozenset({"bond_legs"})
+# The part about measuring starts these.
+MEASURED_ABOVE = frozenset({"bond_speedtests", "bond_tuners"})
 
 
 class BondPage(DetailPage):
@@ -39,4 +43,7 @@ class BondPage(DetailPage):
         return [block for block in super()._blocks(shown) if block.title not in SHOWN_LIVE]
 
     def _shelf(self, related: Related, shown: Shown) -> Shelf | None:
-        return None if related.sheet in LISTED_LIVE else super()._shelf(related, shown)
+        if related.sheet in LISTED_LIVE:
+            return None
+        shelf = super()._shelf(related, shown)
+        return replace(shelf, new=[]) if shelf and related.sheet in MEASURED_ABOVE else shelf

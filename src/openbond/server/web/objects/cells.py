@@ -45,9 +45,10 @@ class Cells:
         self.now = now
         self._links: dict[str, SafeString] = {}
 
-    def of(self, name: str, field: AnyField | None) -> Cell:
-        """Return how the values of a field are shown."""
-        special = self._special(name)
+    def of(self, name: str, field: AnyField | None, *, in_row: bool = False) -> Cell:
+        """Return how the values of a field are shown; in a row of a list, what counts of them."""
+        special = IN_ROWS.get(name) if in_row else None
+        special = special or self._special(name)
         if special is not None:
             return special
         if name in STATES:
@@ -133,7 +134,10 @@ class Cells:
             format_html_join(
                 "",
                 "<dt>{}</dt><dd>{}</dd>",
-                ((label(str(name)), self._any(inner)) for name, inner in value.items()),
+                (
+                    (label(str(name)), INSIDE.get(str(name), self._any)(inner))
+                    for name, inner in value.items()
+                ),
             ),
         )
 
@@ -255,6 +259,29 @@ def rate(value: Any) -> SafeString:
     return format_html("{}bit/s", bits(value).replace(" ", UNBROKEN))
 
 
+def measured_in_short(found: Any) -> SafeString:
+    """What a speed test found: how fast, how late, and what was lost, if anything was."""
+    if not isinstance(found, Mapping):
+        return NOTHING
+    told = [rate(found.get("throughput"))]
+    if found.get("latency_average") is not None:
+        told.append(INSIDE["latency_average"](found["latency_average"]))
+    if found.get("packet_loss"):
+        told.append(format_html("{} lost", INSIDE["packet_loss"](found["packet_loss"])))
+    return format_html_join(", ", "{}", ((one,) for one in told))
+
+
+def recommended_in_short(found: Any) -> SafeString:
+    """What a tuning recommends: the speeds of its leg, or for how many legs it has some."""
+    if not isinstance(found, Mapping):
+        return NOTHING
+    if "legs" in found:
+        count = len(found["legs"])
+        return format_html("{} leg{}, settings", count, "" if count == 1 else "s")
+    down, up = (INSIDE[name](found.get(name)) for name in ("down_speed", "up_speed"))
+    return format_html("{} down, {} up", down, up)
+
+
 def counts(found: Any) -> SafeString:
     if not isinstance(found, Mapping):
         return NOTHING
@@ -266,6 +293,26 @@ def qos_classes(found: Any) -> SafeString:
     if not found:
         return NOTHING
     return format_html_join(", ", "{} {} %", ((part["name"], part["bandwidth"]) for part in found))
+
+
+# Of speed tests and recommendations, which the API declares as mere objects (05-performance).
+INSIDE: dict[str, Cell] = {
+    "throughput": rate,
+    "packet_rate": measured("packets/s"),
+    "latency": measured("ms"),
+    "latency_average": measured("ms"),
+    "latency_deviation": measured("ms"),
+    "send_queue_average": measured("packets"),
+    "packet_loss": measured("%"),
+    "time": measured("s"),
+    "down_speed": measured("Mbit/s"),
+    "up_speed": measured("Mbit/s"),
+    "reorder_max_hold": measured("ms"),
+}
+IN_ROWS: dict[str, Cell] = {
+    "results": measured_in_short,
+    "recommendations": recommended_in_short,
+}
 
 
 def label(name: str) -> str:

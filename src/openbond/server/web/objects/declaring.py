@@ -30,6 +30,12 @@ class Action:
     # Offered only while this field has one of these values; "" is always.
     when: str = ""
     values: Words = ()
+    # The page itself offers it elsewhere, where it can be done.
+    is_elsewhere: bool = False
+
+    def is_offered(self, shown: Mapping[str, object]) -> bool:
+        """Report whether an object's page has a button for it, as the object is shown."""
+        return not self.is_elsewhere and (not self.when or shown.get(self.when) in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Sheet:
     related: tuple[Related, ...] = ()
     # Fields that may be changed on many objects at once.
     bulk: Words = ()
-    # Where one is made that the API does not make, and the code for it.
+    # Where one is made by a page of its own, with the ids as in `route`, and the code for it.
     made_at: tuple[str, str] = ("", "")
     # Sheets of which the button "New" makes one; itself where it is not said.
     makes: Words = ()

@@ -36,7 +36,7 @@ def pages_of(sheet: Sheet) -> Iterator[URLPattern]:
     yield path(f"{route}list.csv", of(ExportPage, sheet), name=f"{key}.csv")
     if sheet.bulk:
         yield path(f"{route}bulk/", of(BulkPage, sheet), name=f"{key}.bulk")
-    if place.of_list.get("post") == "create":
+    if place.of_list.get("post") == "create" and not sheet.made_at[0]:
         yield path(f"{route}new/", of(NewPage, sheet), name=f"{key}.new")
     one = f"{route}{_item(sheet)}"
     if issubclass(place.view, ReadOnlyResource):

@@ -90,6 +90,7 @@ BOND_ACTIONS = (
         "Restore to primary",
         "The bond moves from the aggregator it runs on to its primary one. Traffic rests for some "
         "seconds.",
+        is_elsewhere=True,
     ),
 )
 LEG_COLUMNS = ("interface", "type", "state", "link_mode", "alarms", "ip", "down_speed", "up_speed")

@@ -59,10 +59,6 @@ DECISIONS = (
         values=("queued", "running"),
     ),
 )
-TEST_HELPS = {
-    "leg": "Empty tests the whole bond.",
-    "rate_limit": "Empty tests as fast as the line goes.",
-}
 LEFT_OUT = frozenset({"bond_configuration"})
 
 MEASURING_SHEETS = (
@@ -90,8 +86,8 @@ MEASURING_SHEETS = (
         name="id",
         kind="speedtest",
         empty="None yet. Start one: it takes some of the line for some seconds.",
+        made_at=(f"/{BOND}test/", "add_speedtest"),
         order="-id",
-        helps=TEST_HELPS,
         left_out=LEFT_OUT,
     ),
     Sheet(
@@ -131,6 +127,7 @@ MEASURING_SHEETS = (
         name="id",
         kind="tuning",
         actions=DECISIONS,
+        made_at=(f"/{BOND}tune/", "add_tuner"),
         order="-id",
     ),
     Sheet(
@@ -144,6 +141,7 @@ MEASURING_SHEETS = (
         name="id",
         kind="tuning",
         actions=DECISIONS,
+        made_at=(f"/{BOND}tune/?leg=<id:leg_id>", "add_tuner"),
         order="-id",
     ),
 )

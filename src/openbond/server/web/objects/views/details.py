@@ -11,7 +11,7 @@ from openbond.server.api.resource import ReadOnlyResource, Shown
 from openbond.server.errors import Forbidden
 from openbond.server.system.models import AuditEntry
 from openbond.server.web.objects.cells import label
-from openbond.server.web.objects.declaring import Action, Related
+from openbond.server.web.objects.declaring import Action, Related, Sheet, filled
 from openbond.server.web.objects.listing import Listed, fields_of, read_list
 from openbond.server.web.objects.names import site_path
 from openbond.server.web.objects.table import SHEETS
@@ -127,9 +127,12 @@ class DetailPage(SheetPage):
         tail = f"?{related.query}={shown['id']}" if related.query else ""
         return Shelf(related.title, listed, table, f"{url}{tail}", self._new(sheet, path))
 
-    def _new(self, sheet: Any, path: dict[str, Any]) -> list[tuple[str, str]]:
+    def _new(self, sheet: Sheet, path: dict[str, Any]) -> list[tuple[str, str]]:
         if not path:
             return []
+        address, code = sheet.made_at
+        if address:
+            return [(sheet.one, filled(address, path))] if self.viewer.can(code) else []
         made = [SHEETS[key] for key in sheet.makes or (sheet.key,)]
         return [(one.one, f"{one.address(path)}new/") for one in made if may_make(one, self.viewer)]
 
@@ -153,7 +156,7 @@ class DetailPage(SheetPage):
             for action in self.sheet.actions
             if action.name in offered
             and self.door.may_call(action.name)
-            and (not action.when or shown.get(action.when) in action.values)
+            and action.is_offered(shown)
         ]
 
 

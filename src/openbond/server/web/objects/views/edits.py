@@ -101,7 +101,7 @@ class EditPage(SheetPage):
             "page": self,
             "sheet": self.sheet,
             "form": form,
-            "title": self.called(shown),
+            "title": f"Edit {self.called(shown)}",
             "button": "Save",
             "back": self.object_url(),
             "crumbs": self._crumbs(shown),

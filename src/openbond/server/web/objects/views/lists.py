@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from openbond.server.api.resource import Shown
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.web.objects.cells import Cell, Cells, label
-from openbond.server.web.objects.declaring import Sheet
+from openbond.server.web.objects.declaring import Sheet, filled
 from openbond.server.web.objects.filters import FilterInput, called_in_filters, filter_inputs
 from openbond.server.web.objects.listing import (
     SIZES,
@@ -112,7 +112,8 @@ class ListPage(SheetPage):
         """Return the words and the address of each button that makes one."""
         address, code = self.sheet.made_at
         if address:
-            return [(f"New {self.sheet.one}", address)] if self.viewer.can(code) else []
+            made = filled(address, self.kwargs)
+            return [(f"New {self.sheet.one}", made)] if self.viewer.can(code) else []
         keys = self.sheet.makes or (self.sheet.key,)
         made = [SHEETS[key] for key in keys if may_make(SHEETS[key], self.viewer)]
         return [(f"New {sheet.one}", f"{sheet.address(self.kwargs)}new/") for sheet in made]
@@ -161,7 +162,9 @@ def table_of(
         for name in columns:
             names.want(row.get(name))
         want_names(names, row.get("changes", []))
-    makers = [(name, _opening(name), cells.of(name, fields.get(name))) for name in columns]
+    makers = [
+        (name, _opening(name), cells.of(name, fields.get(name), in_row=True)) for name in columns
+    ]
     rows = format_html_join(
         "",
         "<tr>{}{}</tr>",
