@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 # Debian's and Ubuntu's name.
 CHROMIUMS = ("chromium", "chromium-browser")
+# What comes, comes at once; a busy machine may need this much.
+expect.set_options(timeout=30_000)
 
 
 def find_chromium() -> str:
@@ -21,10 +23,11 @@ def find_chromium() -> str:
 
 
 @contextmanager
-def open_chromium(program: str | Path) -> Iterator[Browser]:
-    """Run a browser for as long as the `with` lasts."""
+def open_chromium(program: str | Path, *words: str) -> Iterator[Browser]:
+    """Run a browser for as long as the `with` lasts; `words` are more of its command line."""
     with sync_playwright() as playwright:
         # As root there is no sandbox; what is opened is our own server alone.
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        words = ("--no-sandbox", *words)
+        opened = playwright.chromium.launch(executable_path=program, args=list(words))
         yield opened
         opened.close()

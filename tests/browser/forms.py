@@ -31,7 +31,7 @@ def fill(visitor: Visitor, **fields: str | float) -> None:
     """Fill a form. Where an object is to be named, its name is typed and what is offered taken."""
     for name, value in fields.items():
         field = visitor.page.locator(f"[name='{name}']")
-        if field.get_attribute("list"):
+        if value and field.get_attribute("list"):
             field.fill(_offered(field, str(value)))
         elif field.evaluate("one => one.tagName") == "SELECT":
             field.select_option(str(value))

@@ -1,32 +1,13 @@
 """From a new server to a dashboard that updates itself, in a real browser."""
 
-import time
-
 import httpx
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import expect
 
+from tests.browser.authenticator import code_for, set_up_totp
 from tests.browser.visitor import Visitor
 from tests.control.live import LiveServer
 
 EMAIL, PASSWORD = "root@example.net", "a long enough password"
-
-
-def code_for(secret: str) -> str:
-    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
-
-
-def set_up_totp(visitor: Visitor) -> str:
-    """Set up an authenticator app as one does; return its secret."""
-    visitor.go("/account/two-factor/")
-    visitor.page.get_by_role("link", name="Set up").click()
-    visitor.fill(password=PASSWORD)
-    visitor.press("Go on")
-    secret = visitor.page.get_by_label("Secret").input_value()
-    visitor.fill(code=code_for(secret))
-    visitor.press("Switch on")
-    expect(visitor.page.locator("#recovery-codes li")).to_have_count(10)
-    return secret
 
 
 def test_a_new_server_gets_its_administrator_who_guards_his_account(
@@ -39,10 +20,9 @@ def test_a_new_server_gets_its_administrator_who_guards_his_account(
     visitor.press("Make the administrator")
     assert visitor.faults_of_accessibility() == []
     visitor.sign_in(EMAIL, PASSWORD)
-    secret = set_up_totp(visitor)
+    secret = set_up_totp(visitor, PASSWORD)
 
-    visitor.page.locator("summary", has_text="Your account").click()
-    visitor.press("Sign out")
+    visitor.sign_out()
     visitor.sign_in(EMAIL, PASSWORD)
     visitor.fill(code=code_for(secret))
     visitor.press("Sign in")
@@ -92,14 +72,9 @@ def _typed_values_outlive_the_session(visitor: Visitor, secret: str) -> None:
     visitor.lose_the_session()
     visitor.press("Make token")
     visitor.sign_in(EMAIL, PASSWORD)
-    visitor.fill(code=_next_code(secret))
+    visitor.fill(code=code_for(secret, later=1))
     visitor.press("Sign in")
 
     expect(visitor.page.locator("[name=name]")).to_have_value("billing system")
     expect(visitor.page.get_by_label("Only read")).to_be_checked()
     expect(visitor.page.locator("[data-typed-notice]")).to_be_visible()
-
-
-def _next_code(secret: str) -> str:
-    """A code opens once; that of the step after this one is taken already (RFC 6238, 5.2)."""
-    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + 1)))

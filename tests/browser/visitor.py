@@ -13,15 +13,15 @@ class Visitor:
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         # Colours that are on their way to others are no fault.
         options.setdefault("reduced_motion", "reduce")
-        self._context = browser.new_context(ignore_https_errors=True, base_url=url, **options)
-        self._context.set_default_timeout(60_000)  # the machine may be busy
-        self.page: Page = self._context.new_page()
+        self.context = browser.new_context(ignore_https_errors=True, base_url=url, **options)
+        self.context.set_default_timeout(60_000)  # the machine may be busy
+        self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def close(self) -> None:
-        self._context.close()
+        self.context.close()
 
     def go(self, path: str) -> None:
         self.page.goto(path)
@@ -37,9 +37,13 @@ class Visitor:
         self.fill(login=email, password=password)
         self.press("Sign in")
 
+    def sign_out(self) -> None:
+        self.page.locator("summary", has_text="Your account").click()
+        self.press("Sign out")
+
     def lose_the_session(self) -> None:
         """As when it expires, or somebody ends it elsewhere."""
-        self._context.clear_cookies(name="sessionid")
+        self.context.clear_cookies(name="sessionid")
 
     def faults_of_accessibility(self, *rules: str) -> list[str]:
         """Return what axe-core finds grave, one line for each; of `rules` alone, if any."""

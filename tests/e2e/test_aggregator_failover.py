@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from playwright.sync_api import Browser, expect
 
 from openbond.lab import power
 from openbond.lab.api import ApiRefused, BondView, NodeView
@@ -18,6 +19,7 @@ from openbond.lab.failover import aggregators, watch_aggregators
 from openbond.lab.layout import AGGREGATORS, CORE
 from openbond.lab.netns import end_programs
 from openbond.lab.waiting import wait_until
+from tests.browser.visitor import Visitor
 from tests.mail_server import read_mail
 
 from .site import Site, all_applied
@@ -158,8 +160,28 @@ def all_answer(failover: Failover) -> bool:
     return len(checked) == len(AGGREGATORS) and all(one.success > 0 for one in checked)
 
 
+@pytest.fixture
+def operator(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """The lab's administrator before the page of the bond."""
+    visitor = Visitor(browser, site.lab.record.url)
+    visitor.go(f"/bonds/{site.bond_id}/")
+    visitor.sign_in(site.lab.record.email, site.lab.directory.password_file.read_text().strip())
+    yield visitor
+    visitor.close()
+
+
+def restore_by_page(operator: Visitor) -> None:
+    """Do what the page offers to whoever looks at a bond that has failed over."""
+    where = operator.page.get_by_role("region", name="Aggregator", exact=True)
+    expect(where).to_contain_text("is well again")
+    where.get_by_role("link", name=f"Restore to {FIRST.host}").click()
+    operator.press("Restore to primary")
+    expect(where).to_contain_text(f"Runs on {FIRST.host}")
+    expect(operator.page.get_by_role("link", name="Restore to")).to_have_count(0)
+
+
 def test_a_dead_aggregators_bond_moves_and_comes_home_when_told(
-    failover: Failover, tmp_path: Path
+    failover: Failover, operator: Visitor, tmp_path: Path
 ) -> None:
     site, before = failover.site, failover.count_of(FIRST.host)
     assert failover.lists(FIRST.host) == (1, 0, 1)
@@ -184,12 +206,13 @@ def test_a_dead_aggregators_bond_moves_and_comes_home_when_told(
     assert site.can_ping()
 
     with site.stream(tmp_path) as streams:
-        failover.restore()
+        restore_by_page(operator)
         failover.wait("the routes are back", lambda: FIRST.ip in failover.core_route(), 30)
         site.wait_until_whole()
     # The old aggregator is told last, and the core follows it until then (behaviour 6.2).
     assert streams.longest_gap() <= MOVED_WITHIN + BUSY, (streams.up, streams.down)
     assert failover.lists(FIRST.host) == (1, 0, 1)
+    assert operator.complaints == []
 
 
 def assert_moved(failover: Failover, before: "AggregatorCounts") -> None:

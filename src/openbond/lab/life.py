@@ -18,8 +18,8 @@ from .registry import LabDirectory, LabRecord, known_labs, new_record, registry_
 from .topology import Topology
 from .waiting import wait_until
 
-SERVER_PATIENCE = 60.0
-BOND_PATIENCE = 90.0
+SERVER_PATIENCE = 180.0
+BOND_PATIENCE = 180.0
 EMAIL = "admin@openbond.example"
 # Between checks of an aggregator that is monitored; operators cannot set less than 5 s.
 CHECK_SECONDS = "2"
