@@ -23,6 +23,9 @@ def test_a_new_server_gets_its_administrator_who_guards_his_account(
     secret = set_up_totp(visitor, PASSWORD)
 
     visitor.sign_out()
+    visitor.page.get_by_role("link", name="Forgotten your password?").click()
+    assert visitor.faults_of_accessibility() == []
+    visitor.page.get_by_role("link", name="Back to sign-in").click()
     visitor.sign_in(EMAIL, PASSWORD)
     visitor.fill(code=code_for(secret))
     visitor.press("Sign in")

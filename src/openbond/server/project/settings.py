@@ -127,6 +127,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]  # nobody signs up
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+PASSWORD_RESET_TIMEOUT = 86_400  # of a mailed link that sets one; also of a first one
 # Passwords wait as those of the API do; these limit guesses at codes of six digits.
 ACCOUNT_RATE_LIMITS = {"login": "", "login_failed": "5/5m/key"}
 MFA_ADAPTER = "openbond.server.web.accounts.adapters.SecondFactors"

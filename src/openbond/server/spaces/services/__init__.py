@@ -1,6 +1,7 @@
 """Writes to spaces, users, groups and tokens. `by` is who writes: a Viewer, or the server."""
 
 from .groups import create_group, delete_group, install_group, update_group
+from .password_links import mail_password_link, user_of_link
 from .second_factors import delete_second_factors
 from .spaces import SpaceChanges, create_space, delete_space, write_space
 from .tokens import IssuedToken, create_token, delete_token, note_token_use
@@ -28,9 +29,11 @@ __all__ = [
     "delete_user",
     "forget_sessions",
     "install_group",
+    "mail_password_link",
     "note_login",
     "note_token_use",
     "update_group",
     "update_user",
+    "user_of_link",
     "write_space",
 ]

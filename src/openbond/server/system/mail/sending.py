@@ -17,6 +17,8 @@ from openbond.server.system.selectors import current_settings
 # Mail has a queue and a thread of its own: a relay that hangs holds up no other work.
 MAIL_QUEUE = "mail"
 PATIENCE_S = 20.0
+# Mails with a link that opens something: their text is kept no longer than it must be.
+SECRET_CODES = frozenset({"password"})
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +39,8 @@ def send_mail(mail_id: int) -> None:
     except MailFailed as failure:
         put_off(mail, why=str(failure), now=now)
     else:
-        Mail.objects.filter(pk=mail.pk).update(sent=timezone.now(), last_error="")
+        done = {"sent": timezone.now(), "last_error": "", "text": text_kept(mail)}
+        Mail.objects.filter(pk=mail.pk).update(**done)
         if mail.attempts:
             log.info("mail goes out again", mail=mail.pk, attempts=mail.attempts + 1)
 
@@ -48,13 +51,18 @@ def put_off(mail: Mail, *, why: str, now: datetime) -> None:
     again = next_try(attempts=attempts, created=max(mail.created, mail.due), now=now)
     columns = {"attempts": attempts, "last_error": why}
     if again is None:
-        Mail.objects.filter(pk=mail.pk).update(**columns, given_up=now)
+        Mail.objects.filter(pk=mail.pk).update(**columns, given_up=now, text=text_kept(mail))
         log.error("a mail is given up", mail=mail.pk, subject=mail.subject, why=why)
         return
     Mail.objects.filter(pk=mail.pk).update(**columns)
     send_mail.using(run_after=again).enqueue(mail.pk)
     if attempts == 1:
         log.warning("a mail cannot be sent yet", mail=mail.pk, subject=mail.subject, why=why)
+
+
+def text_kept(mail: Mail) -> str:
+    """Return what is kept of the text of a mail that is not sent again."""
+    return "" if mail.code in SECRET_CODES else mail.text
 
 
 def message_of(mail: Mail, settings: Settings) -> EmailMessage:

@@ -12,6 +12,7 @@ from .links import link_to
 from .sending import send_mail
 
 ONE_MAIL_WITHIN = timedelta(hours=1)
+ONE_LINK_WITHIN = timedelta(minutes=2)
 SUBJECT_LENGTH = 200
 
 
@@ -55,6 +56,31 @@ def queue_mail(*, code: str, about: str, text: MailText, now: datetime) -> None:
         due=due,
     )
     send_mail.using(run_after=due).enqueue(mail.pk)
+
+
+def queue_link(
+    *, address: str, code: str, about: str, subject: str, text: str, now: datetime
+) -> bool:
+    """Queue a mail to one person, whose text is forgotten once it is sent (SECRET_CODES).
+
+    Returns False where none is sent: no sender is set, or an equal one is two minutes old at most.
+    """
+    newest = Mail.objects.filter(code=code, about=about).order_by("-id").first()
+    is_soon = newest is not None and now - newest.created < ONE_LINK_WITHIN
+    if is_soon or not current_settings().email_from:
+        return False
+    mail = Mail.objects.create(
+        code=code,
+        about=about,
+        recipients=[address],
+        subject=subject[:SUBJECT_LENGTH],
+        text=text,
+        created=now,
+        last=now,
+        due=now,
+    )
+    send_mail.enqueue(mail.pk)
+    return True
 
 
 def _body(text: MailText, *, since: datetime, hostname: str) -> str:
