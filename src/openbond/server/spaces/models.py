@@ -160,6 +160,8 @@ class User(AbstractBaseUser, Dated):
     timezone = models.CharField(max_length=64, default="UTC")
     # Part of what every session is signed with: another one ends them all.
     session_salt = models.CharField(max_length=32, default="", blank=True)
+    # Of lists on the site, by list: the columns that he wants to see.
+    list_columns = models.JSONField[dict[str, list[str]]](default=dict, blank=True)
 
     objects: ClassVar[Users] = Users()
 

@@ -2,6 +2,7 @@
 
 from .groups import create_group, delete_group, install_group, update_group
 from .password_links import mail_password_link, user_of_link
+from .preferences import choose_columns
 from .second_factors import delete_second_factors
 from .spaces import SpaceChanges, create_space, delete_space, write_space
 from .tokens import IssuedToken, create_token, delete_token, note_token_use
@@ -18,6 +19,7 @@ __all__ = [
     "IssuedToken",
     "SpaceChanges",
     "UserChanges",
+    "choose_columns",
     "create_group",
     "create_space",
     "create_token",

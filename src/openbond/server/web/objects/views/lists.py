@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from openbond.server.api.resource import Shown
+from openbond.server.spaces.services import choose_columns
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.web.objects.cells import Cell, Cells, label
 from openbond.server.web.objects.declaring import Sheet, filled
@@ -30,7 +31,6 @@ from openbond.server.web.page import Page
 
 from .base import SheetPage, may_make
 
-COLUMNS = "columns"  # of the session: the columns chosen, by list
 BOX = (
     '<td class="objects-choose"><input class="form-check-input" type="checkbox" name="pk"'
     ' value="{}" aria-label="Choose {}"></td>'
@@ -99,9 +99,7 @@ class ListPage(SheetPage):
         return self.viewer if self.kwargs else self.narrow
 
     def _wanted(self) -> list[str]:
-        kept = self.request.session.get(COLUMNS)
-        found = kept.get(self.sheet.key) if isinstance(kept, dict) else None
-        return found if isinstance(found, list) else list(self.sheet.columns)
+        return self.viewer.user.list_columns.get(self.sheet.key) or list(self.sheet.columns)
 
     def _chips(self, listed: Listed) -> list[tuple[str, str]]:
         """Return the filters that are on, and their values in words."""
@@ -112,27 +110,23 @@ class ListPage(SheetPage):
         """Return the words and the address of each button that makes one."""
         address, code = self.sheet.made_at
         if address:
-            made = filled(address, self.kwargs)
-            return [(f"New {self.sheet.one}", made)] if self.viewer.can(code) else []
+            way = (f"New {self.sheet.one}", filled(address, self.kwargs))
+            return [way] if self.viewer.can(code) else []
         keys = self.sheet.makes or (self.sheet.key,)
         made = [SHEETS[key] for key in keys if may_make(SHEETS[key], self.viewer)]
         return [(f"New {sheet.one}", f"{sheet.address(self.kwargs)}new/") for sheet in made]
 
 
 class ColumnsPage(SheetPage):
-    """Keeps which columns somebody wants to see, as long as he is signed in."""
+    """Keeps which columns somebody wants to see, wherever he signs in."""
 
     def post(self, request: Any, **path: object) -> HttpResponse:
         door = open_list(self.sheet, self.viewer, path)
         door.rows()  # a parent out of reach is not there
         wanted = request.POST.getlist("column")
         names = [name for name in choosable(self.sheet, fields_of(door)) if name in wanted]
-        kept = request.session.get(COLUMNS)
-        kept = dict(kept) if isinstance(kept, dict) else {}
-        kept.pop(self.sheet.key, None)
-        if names and "reset" not in request.POST:
-            kept[self.sheet.key] = names
-        request.session[COLUMNS] = kept
+        kept = [] if "reset" in request.POST else names
+        choose_columns(user=self.viewer.user, sheet=self.sheet.key, names=kept)
         query = request.POST.get("query", "")
         return self.go(self.list_url() + (query if query.startswith("?") else ""))
 
