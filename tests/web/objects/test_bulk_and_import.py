@@ -130,7 +130,7 @@ def test_a_file_is_shown_first_and_made_then(world: World) -> None:
 
     page = preview.content.decode()
     assert preview.status_code == 200
-    assert "2 bonds with 2 legs: nothing is wrong" in page
+    assert "2 bonds with 2 legs and 0 connected IPs: nothing is wrong" in page
     assert "secret7" not in page
     assert not Bond.objects.filter(circuit_id="C-1").exists()
     sealed = re.search(r'name="sealed" value="([^"]+)"', page)
@@ -168,6 +168,47 @@ def test_faults_are_told_by_line_and_column_and_nothing_is_made(world: World) ->
     assert ("5", "leg_ip", "This field is required.") in faults
     assert {line for line, _, _ in faults} == {"2", "3", "4", "5"}
     assert Bond.objects.count() == 2
+
+
+ADDRESSES = (
+    "bond,aggregator,leg_type,leg_interface,leg_down_mbit,leg_up_mbit,"
+    "connected_interface,connected_ip,connected_note"
+)
+
+
+def test_connected_ips_are_made_along_with_legs_or_on_lines_of_their_own(world: World) -> None:
+    ana = signed_in(world, "ana")
+    text = (
+        f"{ADDRESSES}\n"
+        "Bakery,home,dhcp,eth1,50,10,eth0,10.20.0.1/24,shop\n"
+        "Bakery,,,,,,eth0,10.21.0.1/24,\n"
+    )
+
+    page = ana.post("/bonds/import/", upload(text)).content.decode()
+    sealed = re.search(r'name="sealed" value="([^"]+)"', page)
+
+    assert "1 bonds with 1 legs and 2 connected IPs: nothing is wrong" in page
+    assert sealed is not None
+    assert ana.post("/bonds/import/", {"sealed": sealed[1], "apply": "1"}).status_code == 302
+    made = Bond.objects.get(bonder__name="Bakery").connected_ips.order_by("pk")
+    assert [(one.interface, one.ip, one.note) for one in made] == [
+        ("eth0", "10.20.0.1", "shop"),
+        ("eth0", "10.21.0.1", ""),
+    ]
+
+
+def test_what_is_wrong_with_an_address_is_told_at_its_column(world: World) -> None:
+    text = (
+        f"{ADDRESSES}\n"
+        "Bakery,home,,,,,eth0,8.8.8.8/24,\n"  # in no network of the space
+        "Butcher,home,,,,,,10.20.0.1/24,\n"
+    )
+
+    page = signed_in(world, "ana").post("/bonds/import/", upload(text)).content.decode()
+
+    faults = {(line, column) for line, column, _ in faults_in(page)}
+    assert faults >= {("2", "connected_ip"), ("3", "connected_interface")}
+    assert not Bond.objects.filter(bonder__name="Bakery").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Bonds with their legs out of a CSV file: read strictly, tried as a whole, made as a whole.
+"""Bonds with legs and addresses out of a CSV file: read strictly, tried and made as a whole.
 
-One line is one leg, with its bond; lines of one bond follow each other, and only the first need
-say more of the bond than its name. A line without `leg_type` is a bond without legs.
+One line is one leg or one connected IP, or one of each, with its bond; only the first line of a
+bond need say more of it than its name. A line with neither is a bond without legs.
 """
 
 import csv
@@ -56,14 +56,20 @@ LEG = {
     "leg_modem": "modem",
     "leg_note": "note",
 }
+CONNECTED_IP = {
+    "connected_interface": "interface",
+    "connected_ip": "ip",
+    "connected_netmask": "netmask",
+    "connected_note": "note",
+}
 TYPE = "leg_type"
-COLUMNS = (*BOND, TYPE, *LEG)
+COLUMNS = (*BOND, TYPE, *LEG, *CONNECTED_IP)
 REQUIRED = ("bond", "aggregator")
 EXAMPLE = (
     "bond,aggregator,circuit_id,leg_type,leg_interface,leg_down_mbit,leg_up_mbit,leg_ip,"
-    "leg_netmask,leg_gateway\n"
-    "Bakery Main Street,agg-1,C-1001,dhcp,eth1,50,10,,,\n"
-    "Bakery Main Street,,,static,eth2,100,40,198.51.100.6,30,198.51.100.5\n"
+    "leg_netmask,leg_gateway,connected_interface,connected_ip\n"
+    "Bakery Main Street,agg-1,C-1001,dhcp,eth1,50,10,,,,eth0,10.20.0.1/24\n"
+    "Bakery Main Street,,,static,eth2,100,40,198.51.100.6,30,198.51.100.5,,\n"
 )
 
 TOO_LARGE = f"The file is larger than {MOST_BYTES // 1024} KiB. Cut it in parts."
@@ -107,6 +113,18 @@ class BondLines:
     def legs(self) -> list[Line]:
         return [line for line in self.lines if line.cells.get(TYPE)]
 
+    @property
+    def connected_ips(self) -> list[Line]:
+        return [line for line in self.lines if any(map(line.cells.get, CONNECTED_IP))]
+
+    @property
+    def parts(self) -> Iterator[tuple[str, Line, Mapping[str, str]]]:
+        """Yield where the API makes each leg and address, its line, and column → field."""
+        for line in self.legs:
+            yield f"bonds/<id:bond_id>/{LEG_PATHS[line.cells[TYPE]]}/", line, LEG
+        for line in self.connected_ips:
+            yield "bonds/<id:bond_id>/connected_ips/", line, CONNECTED_IP
+
 
 @dataclass(slots=True)
 class Plan:
@@ -118,6 +136,10 @@ class Plan:
     @property
     def count_of_legs(self) -> int:
         return sum(len(bond.legs) for bond in self.bonds)
+
+    @property
+    def count_of_connected_ips(self) -> int:
+        return sum(len(bond.connected_ips) for bond in self.bonds)
 
 
 def decoded(content: bytes) -> str | Fault:
@@ -201,7 +223,7 @@ def _differing(bond: BondLines) -> Iterator[Fault]:
 
 
 def tried(plan: Plan, viewer: Viewer, *, space: str = "") -> list[Fault]:
-    """Return what the API has against the bonds and legs of a file, by line and column.
+    """Return what the API has against the bonds of a file and their parts, by line and column.
 
     Each bond is made and taken back, one after the other, so that other writers wait for none long.
     """
@@ -216,7 +238,7 @@ def tried(plan: Plan, viewer: Viewer, *, space: str = "") -> list[Fault]:
 
 @transaction.atomic
 def made(plan: Plan, viewer: Viewer, *, space: str = "") -> list[Fault]:
-    """Make every bond and leg; if anything is refused make nothing, and return what it was.
+    """Make every bond with its parts; if anything is refused make nothing, and return what it was.
 
     `space`: where bonds without a space of their own go.
     """
@@ -238,12 +260,11 @@ def _made_bond(bond: BondLines, viewer: Viewer, seen: Seen, space: str) -> list[
     bond_id = _new("bonds/", viewer, {}, body)
     if isinstance(bond_id, Answer):
         return _told(bond_id, first.number, BOND)
-    for line in bond.legs:
-        body, wrong = _body(line.number, line.cells, LEG, viewer, seen)
+    for route, line, columns in bond.parts:
+        body, wrong = _body(line.number, line.cells, columns, viewer, seen)
         faults += wrong
-        route = f"bonds/<id:bond_id>/{LEG_PATHS[line.cells[TYPE]]}/"
-        leg_id = None if wrong else _new(route, viewer, {"bond_id": bond_id}, body)
-        faults += _told(leg_id, line.number, LEG) if isinstance(leg_id, Answer) else []
+        part_id = None if wrong else _new(route, viewer, {"bond_id": bond_id}, body)
+        faults += _told(part_id, line.number, columns) if isinstance(part_id, Answer) else []
     return faults
 
 
