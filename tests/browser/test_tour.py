@@ -12,6 +12,8 @@ from tests.control.live import PASSWORD, LiveServer
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 900}
+CUT = """() => [...document.querySelectorAll(".table-responsive")]
+    .some((table) => table.scrollWidth > table.clientWidth)"""
 INLINE = re.compile(r"<style|<[^>]+\s(style|on[a-z]+)=|<script(?![^>]*(\ssrc=|json))")
 
 
@@ -39,6 +41,8 @@ def test_the_main_pages_can_be_read_by_all_and_break_no_rule(
         visitor.go(stop.address(ids))
         expect(visitor.page.locator("h1")).to_contain_text(stop.heading)
         found = visitor.faults_of_accessibility()
+        if visitor.page.evaluate(CUT):
+            found.append("a table is cut at a desk")
         visitor.page.emulate_media(color_scheme="dark")
         found += visitor.faults_of_accessibility("color-contrast", "link-in-text-block")
         visitor.page.emulate_media(color_scheme="light")

@@ -251,6 +251,25 @@ def test_the_histories_of_all_legs_stand_on_one_line(hurt: World) -> None:
     assert "Prevented downtime" in answer.content.decode()
 
 
+def test_histories_tell_since_when_the_bond_carries_traffic_whatever_leg_did(hurt: World) -> None:
+    now, hour = timezone.now(), timedelta(hours=1)
+    Leg.objects.update(created=now - timedelta(days=3))
+    for leg, state, before in (
+        (hurt.static_leg, "up", 9 * hour),
+        (hurt.dhcp_leg, "up", 4 * hour),
+        (hurt.static_leg, "down", 3 * hour),
+        (hurt.dhcp_leg, "down", 2.5 * hour),
+        (hurt.dhcp_leg, "up", 2 * hour),
+        (hurt.static_leg, "up", 1 * hour),
+    ):
+        LegChange.objects.create(leg=leg, source="bonder", state=state, start=now - before)
+
+    page = signed_in(hurt, "ana").get(f"/bonds/{hurt.bond.pk}/histories/").content.decode()
+
+    told = page.partition("has carried traffic without a break since")[2].partition("</p>")[0]
+    assert "2 hours ago" in told
+
+
 def test_histories_ask_no_more_for_a_hundred_legs_than_for_three(world: World) -> None:
     ana = signed_in(world, "ana")
 

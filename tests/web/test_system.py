@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_told_beside_its_field_and_nothing_is_saved(world: 
     form = typed(
         admin,
         failover_receive_timeout="45",
-        known_hosts="192.0.2.1\nnot a host",
+        known_hosts="192.0.2.1\n\nnot a host",
         email_from="nobody",
         backup_retention="0",
     )
@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_told_beside_its_field_and_nothing_is_saved(world: 
 
     page = response.content.decode()
     assert response.status_code == 400
-    assert "Enter a host name or an IP address." in page
+    assert "Line 3, “not a host”: Enter a host name or an IP address." in page
     for name in ("known_hosts", "email_from", "backup_retention"):
         about = page.partition(f'id="field-{name}-about">')[2].partition("form-hint")[0]
         assert "invalid-feedback" in about, name

@@ -142,7 +142,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class BondNow:
-    """Rates in bit/s. `since`: of the status; exact of a bond that is down, else "at least"."""
+    """Rates in bit/s. `since`: when a bond went down. Since when one is up, histories tell."""
 
     id: int
     name: str
@@ -325,14 +325,10 @@ def _use(row: Row, way: str) -> tuple[str, str]:
 
 
 def _since(row: Row, legs: tuple[LegNow, ...]) -> datetime | None:
-    active = [leg for leg in legs if leg.link_mode == LinkMode.ACTIVE.value]
-    times = [leg.since for leg in active if leg.since is not None]
-    if row["word"] == "down":
-        return max(times, default=None)
-    if row["word"] == "up":
-        carrying = [leg.since for leg in active if leg.is_carrying and leg.since is not None]
-        return min(carrying, default=None)
-    return None
+    if row["word"] != "down":
+        return None
+    active = [leg.since for leg in legs if leg.link_mode == LinkMode.ACTIVE.value]
+    return max((at for at in active if at is not None), default=None)
 
 
 def _alarms(bond_id: int) -> tuple[AlarmNow, ...]:

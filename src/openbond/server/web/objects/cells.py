@@ -356,4 +356,7 @@ WHOLE_LABELS = {
     "up_speed": "Up",
     "download_rate": "Download",
     "upload_rate": "Upload",
+    "bond_count": "Bonds",
+    "bond_secondary_count": "Bonds as secondary",
+    "bond_current_count": "Bonds now",
 }

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import Truncator
+from rest_framework.exceptions import ValidationError
 
 from openbond.server.api.fields import Flag
 from openbond.server.api.in_process import Answer, answer_of, opened
@@ -117,8 +119,26 @@ def refused(sent: Form, answer: Answer) -> Form:
     """Return the form with what is wrong beside each field."""
     faults = dict(answer.faults)
     whole = tuple(faults.pop(WHOLE, [])) or (() if faults else (answer.words,))
+    for one in sent.inputs:
+        if one.name in LINES and one.name in faults:
+            faults[one.name] = faults_by_line(one) or faults[one.name]
     inputs = tuple(with_faults(one, faults) for one in sent.inputs)
     return replace(sent, inputs=inputs, faults=whole)
+
+
+def faults_by_line(one: Input) -> list[str]:
+    """Return what is wrong with each line of a list; nothing where only the whole of it is."""
+    found = []
+    for number, line in enumerate(str(one.typed).split("\n"), start=1):
+        try:
+            if line.strip():
+                one.field.child.run_validation(line.strip())  # type: ignore[attr-defined]
+        except ValidationError as fault:
+            found += [
+                f"Line {number}, “{Truncator(line.strip()).chars(40)}”: {text}"
+                for text in fault.detail
+            ]
+    return found
 
 
 def merged(sent: Form, now: Form) -> Form:
