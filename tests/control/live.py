@@ -17,7 +17,7 @@ import httpx
 from tests.databases import prepare_state
 
 PASSWORD = "a-long-enough-one"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 def free_port() -> int:
