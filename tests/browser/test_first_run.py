@@ -63,6 +63,9 @@ def _looks_right_everywhere(visitor: Visitor) -> None:
     visitor.page.set_viewport_size({"width": 390, "height": 844})
     wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert visitor.page.evaluate(wide) <= 0
+    heading = visitor.page.get_by_role("heading", name="Dashboard").bounding_box()
+    assert heading
+    assert heading["y"] < 110, "no empty line above it on a phone"
     visitor.page.get_by_label("Open the menu").click()
     expect(visitor.page.get_by_role("link", name="Dashboard")).to_be_visible()
     visitor.page.set_viewport_size({"width": 1280, "height": 800})
