@@ -24,7 +24,7 @@ from . import branch
 from .branch import BRANCH_LINES
 from .site import Site
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab"), pytest.mark.timeout(1200)]
 
 PLACE = "Branch network"
 PATIENCE_MS = 180_000  # three legs at both ends, on a busy machine
