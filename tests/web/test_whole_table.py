@@ -108,7 +108,8 @@ def test_more_pages_of_one_object_stand_behind_the_wall_too(wall: Wall) -> None:
     before = AuditEntry.objects.count()
     more = [path for path in patterns(list(urlpatterns)) if of_one_object(path)]
 
-    for path in more:
+    # Whoever sets a password has none yet: what opens that page is its token (test_password_links).
+    for path in (path for path in more if not path.startswith("/sign-in/")):
         filled = Address("more", path.lstrip("/")).filled(wall.things.ids)
         assert gil.get(filled).status_code in {404, 405}, path
         assert gil.post(filled, {}).status_code in {404, 405}, path
