@@ -1,8 +1,8 @@
 """Run the test suite in its parts and print one closing line for all of them.
 
 Each part is a run of pytest: everything that needs no root (in parallel), the server's tests once
-more on PostgreSQL, then real namespaces and the lab. Namespaces and the lab mostly wait, so the run
-on PostgreSQL works beside them, with the lowest weight: it takes what they leave. What compares
+more on PostgreSQL, then real namespaces and the lab. The latter mostly wait, so the run on
+PostgreSQL works beside them, with the lowest weight: it takes what they leave. What compares
 speeds runs last, with the machine to itself. A failing part does not stop the others.
 """
 
@@ -24,6 +24,8 @@ SERVER_TESTS = ["tests/server", "tests/api", "tests/web", "tests/control", "test
 
 # Each process has one half of the files from the start, so what a file sets up is made once.
 PARALLEL = ("-n", "2", "--dist", "worksteal")
+KERNEL_TESTS = ["tests/e2e", "tests/netns", "tests/lab", "tests/browser"]
+ON_REAL_KERNELS = "(netns or e2e or browser) and not speeds and not long"
 REST = "not netns and not e2e and not browser"
 
 
@@ -47,13 +49,13 @@ PARTS = [
         (("OPENBOND_TEST_DATABASE", "postgresql"),),
         is_beside=True,
     ),
-    Part("namespaces", ("-m", "netns and not speeds", "tests"), needs_root=True),
     Part(
-        "lab, end to end",
-        ("-m", "(e2e or browser) and not speeds and not long", "tests/e2e", "tests/browser"),
+        "namespaces, lab, browser",
+        # They mostly wait: two files at a time, each process with a lab of its own.
+        ("-n", "2", "--dist", "loadfile", "-m", ON_REAL_KERNELS, *KERNEL_TESTS),
         needs_root=True,
     ),
-    Part("speeds", ("-m", "speeds and not long", "tests"), needs_root=True, is_alone=True),
+    Part("speeds", ("-m", "speeds and not long", *KERNEL_TESTS), needs_root=True, is_alone=True),
 ]
 
 
