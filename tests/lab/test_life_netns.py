@@ -83,7 +83,7 @@ def test_a_lab_that_is_being_built_is_not_built_twice() -> None:
         life.begin(ONE, quiet)
 
 
-@pytest.mark.parametrize("again", [ONE, OTHER])
+@pytest.mark.parametrize("again", [ONE, OTHER], ids=["one", "other"])
 def test_a_killed_lab_is_cleaned_by_the_next_up(again: str) -> None:
     killed = begin_in_another_process(ONE)
     wait_until(

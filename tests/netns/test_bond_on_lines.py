@@ -193,8 +193,8 @@ def test_changed_datagrams_are_dropped_and_the_bond_goes_on(pair: Pair) -> None:
     change = "add rule ip changer way udp dport 2001 @th,320,8 set 0x5a"
     hook = "type filter hook prerouting priority -300;"
     table = f"add table ip changer; add chain ip changer way {{ {hook} }}"
-    before = leg(pair, pair.far, 1).counters
     pair.far.namespace.run(["nft", f"{table}; {change}"])
+    before = leg(pair, pair.far, 1).counters
     try:
         sent = pair.site.namespace.run(["ping", "-q", "-c", "40", "-i", "0.05", "-W", "2", FAR_IP])
         wait_until(
