@@ -1,9 +1,9 @@
 """Waits between attempts on the management channel, cut short when a leg comes back (§1.5)."""
 
 import asyncio
-import contextlib
 import random
 
+from openbond.node import clock
 from openbond.node.backoff import Backoff
 from openbond.node.errors import NodeError, ServerRefused
 
@@ -41,8 +41,7 @@ class Retry:
         self._backoff = self._backoff.failed()
 
     async def pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._nudged.wait(), seconds)
+        await clock.wait_at_most(seconds, self._nudged)
         self._nudged.clear()
 
     def nudge(self) -> None:

@@ -1,7 +1,6 @@
 """What the node tells the server of its legs by the clock: all states every 60 s (§3.3)."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 from openbond.node import clock
@@ -44,9 +43,7 @@ class Telling:
     async def tell_states(self) -> None:
         """Report all states for ever: every 60 s, and when asked."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), STATES_EVERY_S)
-            was_asked = self._now.is_set()
+            was_asked = await clock.wait_at_most(STATES_EVERY_S, self._now)
             self._now.clear()
             if self._is_decommissioned() and not was_asked:
                 continue

@@ -80,10 +80,7 @@ class ModemClient:
         try:
             while True:
                 await self.look()
-                # Not wait_for: in Python 3.11 it forgets that it was cancelled, now and then.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._look_every_s):
-                        await self._changed.wait()
+                await clock.wait_at_most(self._look_every_s, self._changed)
                 await asyncio.sleep(CALM_S)
                 self._changed.clear()
         finally:
@@ -152,9 +149,7 @@ class ModemClient:
         self._asked_for_signal &= ready
         for path in ready - self._asked_for_signal:
             self._asked_for_signal.add(path)
-            task = asyncio.create_task(self._ask_for_signal(path))
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            self._work_at(self._ask_for_signal(path))
 
     async def _ask_for_signal(self, path: str) -> None:
         try:
@@ -201,7 +196,11 @@ class ModemClient:
 
     def _start(self, leg: MobileLeg, work: Coroutine[None, None, None]) -> None:
         leg.is_busy = True
-        task = asyncio.create_task(self._do(leg, work))
+        self._work_at(self._do(leg, work))
+
+    def _work_at(self, work: Coroutine[None, None, None]) -> None:
+        """Go on beside the looks, until it is done or the client ends."""
+        task = asyncio.create_task(work)
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 

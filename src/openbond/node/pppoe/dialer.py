@@ -115,8 +115,7 @@ class Dialer:
         return ended.result()
 
     async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), seconds)
+        await clock.wait_at_most(seconds, self._ending)
 
     def _tell(self, trouble: str, *, is_refusal: bool = False) -> None:
         store.write_value(self._line, Line(trouble=trouble))

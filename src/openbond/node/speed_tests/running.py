@@ -194,8 +194,7 @@ class Running:
             if self._iperf is None:
                 argv = client_argv(self._order, address=self._near, server=self._far, sizes=sizes)
                 self._iperf = await Iperf.start(argv)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._iperf.begun.wait(), LOOK_EVERY_S)
+            await clock.wait_at_most(LOOK_EVERY_S, self._iperf.begun)
             await self._look()
             if self._iperf.begun.is_set():
                 self._meter.begin()

@@ -128,7 +128,9 @@ class Background:
     async def _until_changed(self, seconds: float) -> None:
         """Wait for a change by this process, and for those that share its revision."""
         try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            # Not wait_for: in Python 3.11 it forgets, now and then, that it was cancelled.
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
         except TimeoutError:
             return
         self._changed.clear()
