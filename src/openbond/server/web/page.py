@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,13 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views import View
 
-from openbond.server.api.view import Door
 from openbond.server.spaces.models import Space
 from openbond.server.spaces.viewer import Viewer
 
 from .visit import visit_of
-
-D = TypeVar("D", bound=Door)
 
 
 class Page(View):

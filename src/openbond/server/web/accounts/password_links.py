@@ -10,20 +10,17 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views import View
-from rest_framework.exceptions import ValidationError
 
-from openbond.server.api.v3.users import UserBody
-from openbond.server.errors import InvalidFields
 from openbond.server.spaces.models import User
 from openbond.server.spaces.selectors import user_by_login, viewer_for
-from openbond.server.spaces.services import mail_password_link, update_user, user_of_link
+from openbond.server.spaces.services import mail_password_link, user_of_link
 from openbond.server.system.selectors import current_settings
-from openbond.server.web.form_faults import Faults, faults_of
+from openbond.server.web.form_faults import Faults
 from openbond.server.web.objects.declaring import Action
 from openbond.server.web.objects.views.base import SheetPage
 from openbond.server.web.objects.views.details import DetailPage
 
-from .views import DIFFERENT
+from .views import set_password
 
 EMPTY = "Give the e-mail address of your account."
 ON_ITS_WAY = "If there is an account with this address, a mail with a link is on its way to it."
@@ -78,9 +75,11 @@ class NewPassword(View):
         found = user_of_link(user, token)
         if found is None:
             return self._answer(request, None)
-        faults = _set_password(request, found)
+        by = viewer_for(found, origin=request.META.get("REMOTE_ADDR", ""))
+        faults = set_password(request.POST, by=by, user=found)
         if faults:
             return self._answer(request, found, errors=faults, status=400)
+        password_reset.send(sender=User, request=request, user=found)
         messages.success(request, "Your password is set. Sign in with it.")
         return HttpResponseRedirect(reverse("account_login"))
 
@@ -137,19 +136,3 @@ class PasswordMail(SheetPage):
         user: User = door.find()
         door.check_writable(user)
         return user
-
-
-def _set_password(request: HttpRequest, user: User) -> Faults:
-    """Set what was sent, as the user himself; return what is wrong with it."""
-    given = request.POST
-    if given.get("password") != given.get("repeated"):
-        return {"repeated": [DIFFERENT]}
-    body = UserBody(instance=user, data={"password": given.get("password", "")}, partial=True)
-    by = viewer_for(user, origin=request.META.get("REMOTE_ADDR", ""))
-    try:
-        body.is_valid(raise_exception=True)
-        update_user(by=by, user=user, password=body.validated_data["password"])
-    except (InvalidFields, ValidationError) as refused:
-        return faults_of(refused)
-    password_reset.send(sender=type(user), request=request, user=user)
-    return {}

@@ -17,8 +17,10 @@ from openbond.server.api.credentials import has_password
 from openbond.server.api.fields import Flag, Text
 from openbond.server.api.v3.users import UserBody
 from openbond.server.errors import InvalidFields
+from openbond.server.spaces.models import User
 from openbond.server.spaces.selectors import groups_of, tokens_of
 from openbond.server.spaces.services import create_token, delete_token, update_user
+from openbond.server.spaces.viewer import Viewer
 from openbond.server.system.rules import timezone_names
 from openbond.server.system.selectors import current_settings
 from openbond.server.web.form_faults import Faults, faults_of
@@ -80,17 +82,25 @@ class Password(Page):
         user, given = self.viewer.user, request.POST
         if not has_password(user, given.get("current", "")):
             return {"current": [WRONG]}
-        if given.get("password") != given.get("repeated"):
-            return {"repeated": [DIFFERENT]}
-        body = UserBody(instance=user, data={"password": given.get("password", "")}, partial=True)
-        try:
-            body.is_valid(raise_exception=True)
-            update_user(by=self.viewer, user=user, password=body.validated_data["password"])
-        except (InvalidFields, ValidationError) as refused:
-            return faults_of(refused)
+        faults = set_password(given, by=self.viewer, user=user)
+        if faults:
+            return faults
         update_session_auth_hash(request, user)
         password_changed.send(sender=type(user), request=request, user=user)
         return {}
+
+
+def set_password(given: QueryDict, *, by: Viewer, user: User) -> Faults:
+    """Set the password that was sent, if it was sent twice alike; return what is wrong with it."""
+    if given.get("password") != given.get("repeated"):
+        return {"repeated": [DIFFERENT]}
+    body = UserBody(instance=user, data={"password": given.get("password", "")}, partial=True)
+    try:
+        body.is_valid(raise_exception=True)
+        update_user(by=by, user=user, password=body.validated_data["password"])
+    except (InvalidFields, ValidationError) as refused:
+        return faults_of(refused)
+    return {}
 
 
 class TokenBody(Body):

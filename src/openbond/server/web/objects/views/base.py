@@ -11,10 +11,11 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from openbond.server.api.in_process import Answer, opened
 from openbond.server.api.resource import Collection, Resource, Shown
 from openbond.server.errors import Forbidden
+from openbond.server.spaces.viewer import Viewer
 from openbond.server.web.objects.cells import Cells
-from openbond.server.web.objects.declaring import Sheet
+from openbond.server.web.objects.declaring import Sheet, filled
 from openbond.server.web.objects.names import Names, site_path
-from openbond.server.web.objects.table import BY_ROUTE
+from openbond.server.web.objects.table import BY_ROUTE, SHEETS
 from openbond.server.web.page import Page
 
 
@@ -90,7 +91,16 @@ def may_write(door: Collection[Any], handler: str, row: Any = None) -> bool:
     return True
 
 
-def may_make(sheet: Sheet, viewer: Any) -> bool:
+def ways_to_make(sheet: Sheet, path: Mapping[str, object], viewer: Viewer) -> list[tuple[str, str]]:
+    """Return what the viewer may make in a list, in a word, and the address of the page for it."""
+    address, code = sheet.made_at
+    if address:
+        return [(sheet.one, filled(address, path))] if viewer.can(code) else []
+    made = [SHEETS[key] for key in sheet.makes or (sheet.key,)]
+    return [(one.one, f"{one.address(path)}new/") for one in made if may_make(one, viewer)]
+
+
+def may_make(sheet: Sheet, viewer: Viewer) -> bool:
     place = sheet.place
     door = opened(place.view, viewer, handlers=place.of_list)
     return may_write(door, "create")

@@ -11,13 +11,13 @@ from openbond.server.api.resource import ReadOnlyResource, Shown
 from openbond.server.errors import Forbidden
 from openbond.server.system.models import AuditEntry
 from openbond.server.web.objects.cells import label
-from openbond.server.web.objects.declaring import Action, Related, Sheet, filled
+from openbond.server.web.objects.declaring import Action, Related
 from openbond.server.web.objects.listing import Listed, fields_of, read_list
 from openbond.server.web.objects.names import site_path
 from openbond.server.web.objects.table import SHEETS
 from openbond.server.web.objects.trail import changes_of, seen_of_audit
 
-from .base import SheetPage, may_make, may_write
+from .base import SheetPage, may_write, ways_to_make
 from .lists import TablePart, table_of, want_names
 
 MOST_RELATED = 10
@@ -125,16 +125,8 @@ class DetailPage(SheetPage):
         table = table_of(listed, list(columns[:MOST_COLUMNS]), self.cells, self.names)
         url = sheet.address(path)
         tail = f"?{related.query}={shown['id']}" if related.query else ""
-        return Shelf(related.title, listed, table, f"{url}{tail}", self._new(sheet, path))
-
-    def _new(self, sheet: Sheet, path: dict[str, Any]) -> list[tuple[str, str]]:
-        if not path:
-            return []
-        address, code = sheet.made_at
-        if address:
-            return [(sheet.one, filled(address, path))] if self.viewer.can(code) else []
-        made = [SHEETS[key] for key in sheet.makes or (sheet.key,)]
-        return [(one.one, f"{one.address(path)}new/") for one in made if may_make(one, self.viewer)]
+        new = ways_to_make(sheet, path, self.viewer) if path else []
+        return Shelf(related.title, listed, table, f"{url}{tail}", new)
 
     def _changes(self, key: int) -> list[tuple[AuditEntry, SafeString, SafeString]]:
         """Return the last entries of the audit, when each was, and what it changed."""

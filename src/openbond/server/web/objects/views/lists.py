@@ -14,7 +14,7 @@ from openbond.server.api.resource import Shown
 from openbond.server.spaces.services import choose_columns
 from openbond.server.spaces.viewer import Viewer
 from openbond.server.web.objects.cells import Cell, Cells, label
-from openbond.server.web.objects.declaring import Sheet, filled
+from openbond.server.web.objects.declaring import Sheet
 from openbond.server.web.objects.filters import FilterInput, called_in_filters, filter_inputs
 from openbond.server.web.objects.listing import (
     SIZES,
@@ -29,7 +29,7 @@ from openbond.server.web.objects.names import SOURCES, Names, offers, site_path
 from openbond.server.web.objects.table import SHEETS
 from openbond.server.web.page import Page
 
-from .base import SheetPage, may_make
+from .base import SheetPage, ways_to_make
 
 BOX = (
     '<td class="objects-choose"><input class="form-check-input" type="checkbox" name="pk"'
@@ -108,13 +108,8 @@ class ListPage(SheetPage):
 
     def _makes(self) -> list[tuple[str, str]]:
         """Return the words and the address of each button that makes one."""
-        address, code = self.sheet.made_at
-        if address:
-            way = (f"New {self.sheet.one}", filled(address, self.kwargs))
-            return [way] if self.viewer.can(code) else []
-        keys = self.sheet.makes or (self.sheet.key,)
-        made = [SHEETS[key] for key in keys if may_make(SHEETS[key], self.viewer)]
-        return [(f"New {sheet.one}", f"{sheet.address(self.kwargs)}new/") for sheet in made]
+        ways = ways_to_make(self.sheet, self.kwargs, self.viewer)
+        return [(f"New {one}", address) for one, address in ways]
 
 
 class ColumnsPage(SheetPage):
