@@ -166,7 +166,12 @@ class Bond:
 
         Raises ValueError for unusable keys, and then changes nothing.
         """
-        self._act_on(settings, now)
+        in_force = self._trials.in_force(settings)
+        self._legs.reconfigure(in_force, now)
+        self.settings, self._in_force = settings, in_force
+        self._outbound.reconfigure(in_force, now)
+        self._take_legs(now)
+        self._attend_at = now
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: the legs' own timers, delays, eligibility, holds, waits."""
@@ -235,15 +240,7 @@ class Bond:
     def _take_trial(self, now: float) -> None:
         """Act on what a speed test tries, or on the settings again when it is over."""
         if self._trials.in_force(self.settings) != self._in_force:
-            self._act_on(self.settings, now)
-
-    def _act_on(self, settings: BondSettings, now: float) -> None:
-        in_force = self._trials.in_force(settings)
-        self._legs.reconfigure(in_force, now)
-        self.settings, self._in_force = settings, in_force
-        self._outbound.reconfigure(in_force, now)
-        self._take_legs(now)
-        self._attend_at = now
+            self.reconfigure(self.settings, now)
 
     def _take_legs(self, now: float) -> None:
         """Make, keep or forget what belongs to a leg, as the settings say."""

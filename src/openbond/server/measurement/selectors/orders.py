@@ -29,7 +29,7 @@ _ORDERED = Prepared(
 def orders_of(node_ids: Collection[int]) -> dict[int, list[SpeedTestOrder]]:
     """Return the tests that nodes shall prepare or run, oldest first; mostly none.
 
-    For many nodes at once, in one query; nodes without a test are left out.
+    For many nodes at once, in two queries, mostly in one; nodes without a test are left out.
     """
     # Nearly always nobody tests anything; that is found out without all those ids.
     if not node_ids or not _ORDERED.run():
