@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from playwright.sync_api import Browser
 
 from openbond.lab import life
 from openbond.lab.api import ApiClient
@@ -13,6 +14,7 @@ from openbond.lab.layout import LINES, NODES
 from openbond.lab.life import Lab
 from openbond.lab.netns import namespaces_of
 from openbond.lab.waiting import wait_until
+from tests.browser.visitor import Visitor
 
 from .site import Site
 
@@ -67,3 +69,14 @@ def site(lab: Lab, api: ApiClient) -> Site:
     site.wait_until_nodes_listen()
     site.wait_until_whole()
     return site
+
+
+@pytest.fixture
+def operator(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """The lab's administrator, signed in, before the page of the bond."""
+    record = site.lab.record
+    visitor = Visitor(browser, record.url)
+    visitor.go(f"/bonds/{site.bond_id}/")
+    visitor.sign_in(record.email, site.lab.directory.password)
+    yield visitor
+    visitor.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from openbond.lab import power
 from openbond.lab.api import ApiRefused, BondView, NodeView
@@ -158,16 +158,6 @@ def failover(site: Site, tmp_path: Path) -> Iterator[Failover]:
 def all_answer(failover: Failover) -> bool:
     checked = failover.counts().aggregators
     return len(checked) == len(AGGREGATORS) and all(one.success > 0 for one in checked)
-
-
-@pytest.fixture
-def operator(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """The lab's administrator before the page of the bond."""
-    visitor = Visitor(browser, site.lab.record.url)
-    visitor.go(f"/bonds/{site.bond_id}/")
-    visitor.sign_in(site.lab.record.email, site.lab.directory.password_file.read_text().strip())
-    yield visitor
-    visitor.close()
 
 
 def restore_by_page(operator: Visitor) -> None:

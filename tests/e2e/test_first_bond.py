@@ -25,7 +25,7 @@ def curl(site: Site, *words: str) -> str:
 
 
 def basic(site: Site) -> str:
-    password = site.lab.directory.password_file.read_text().strip()
+    password = site.lab.directory.password
     return f"{site.lab.record.email}:{password}"
 
 

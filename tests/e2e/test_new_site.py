@@ -12,7 +12,6 @@ from msgspec import Struct
 from playwright.sync_api import expect
 
 from openbond.lab.api import ApiClient
-from openbond.lab.errors import LabError
 from openbond.lab.layout import INTERNET
 from openbond.lab.life import Lab
 from openbond.lab.waiting import wait_until
@@ -45,7 +44,7 @@ def operator(site: Site, tmp_path: Path) -> Iterator[Visitor]:
     with open_chromium(inside) as browser:
         visitor = Visitor(browser, branch.URL)
         visitor.go("/")
-        password = site.lab.directory.password_file.read_text().strip()
+        password = site.lab.directory.password
         visitor.sign_in(site.lab.record.email, password)
         yield visitor
         visitor.close()
@@ -71,7 +70,7 @@ def forget(api: ApiClient) -> None:
 
 
 def test_a_branch_is_brought_into_service_through_the_pages_alone(
-    operator: Visitor, machines: Lab
+    operator: Visitor, machines: Lab, site: Site
 ) -> None:
     space_for_the_branch(operator)
     aggregator_for_the_branch(operator)
@@ -88,8 +87,8 @@ def test_a_branch_is_brought_into_service_through_the_pages_alone(
     expect(operator.page.locator("#live")).to_contain_text("3 of 3 active legs carry traffic.")
     machines.host(branch.BONDER).ip("route", "flush", "default", "table", "main")
 
-    wait_until_answered(machines, branch.CUSTOMER, INTERNET)
-    wait_until_answered(machines, "internet", branch.CUSTOMER_IP)
+    wait_until_answered(site, branch.CUSTOMER, INTERNET)
+    wait_until_answered(site, "internet", branch.CUSTOMER_IP)
     assert operator.complaints == []
 
 
@@ -132,13 +131,7 @@ def provisioning_command(operator: Visitor) -> str:
     return operator.page.locator("#node-command").inner_text()
 
 
-def wait_until_answered(lab: Lab, host: str, ip: str) -> None:
-    wait_until(lambda: answers(lab, host, ip), what=f"{ip} answers {host}", patience=60)
-
-
-def answers(lab: Lab, host: str, ip: str) -> bool:
-    try:
-        lab.host(host).run(["ping", "-c", "1", "-W", "1", "-q", ip])
-    except LabError:
-        return False
-    return True
+def wait_until_answered(site: Site, host: str, ip: str) -> None:
+    wait_until(
+        lambda: site.answers(site.lab.host(host), ip), what=f"{ip} answers {host}", patience=60
+    )

@@ -89,7 +89,7 @@ def download_backup(lab: Lab, directory: Path) -> Path:
     record = lab.record
     trust = ssl.create_default_context(cafile=str(lab.directory.ca_file))
     transport = httpx.HTTPTransport(verify=trust, uds=str(lab.directory.server_socket))
-    login = (record.email, lab.directory.password_file.read_text().strip())
+    login = (record.email, lab.directory.password)
     with httpx.Client(base_url=record.url, auth=login, transport=transport, timeout=30) as client:
         answer = client.get(LATEST)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/zip")

@@ -22,17 +22,6 @@ TUNED = 240_000  # a short tuning, on a busy machine
 ANA, PASSWORD = "ana@openbond.example", "a long enough password"
 
 
-@pytest.fixture
-def operator(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """The lab's administrator, signed in, before the page of the bond."""
-    record = site.lab.record
-    visitor = Visitor(browser, record.url)
-    visitor.go(f"/bonds/{site.bond_id}/")
-    visitor.sign_in(record.email, site.lab.directory.password_file.read_text().strip())
-    yield visitor
-    visitor.close()
-
-
 def test_the_page_of_a_bond_shows_a_cut_leg_by_itself(operator: Visitor, site: Site) -> None:
     line = LINES[0]
     row = operator.page.locator("table.bond-legs tr", has_text=line.interface)

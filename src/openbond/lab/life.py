@@ -89,7 +89,7 @@ class Lab:
         return ApiClient(
             record.url,
             email=record.email,
-            password=self.directory.password_file.read_text().strip(),
+            password=self.directory.password,
             ca=self.directory.ca_file,
             socket=self.directory.server_socket,
         )
@@ -99,7 +99,7 @@ class Lab:
         argv = [*OPENBOND, "server", "--state", str(self.directory.server_state)]
         where = ["--host", SERVER, "--port", str(SERVER_PORT)]
         words = {
-            "OPENBOND_ADMIN_PASSWORD": self.directory.password_file.read_text().strip(),
+            "OPENBOND_ADMIN_PASSWORD": self.directory.password,
             "OPENBOND_ADMIN_EMAIL": EMAIL,
             "OPENBOND_CHECK_SECONDS": CHECK_SECONDS,
         }

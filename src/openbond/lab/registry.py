@@ -79,6 +79,11 @@ class LabDirectory:
         return self.path / "password"
 
     @property
+    def password(self) -> str:
+        """The administrator's."""
+        return self.password_file.read_text().strip()
+
+    @property
     def ca_file(self) -> Path:
         return self.server_state / "ca" / "ca.pem"
 

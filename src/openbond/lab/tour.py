@@ -9,7 +9,7 @@ from .life import Lab
 def tour(lab: Lab) -> str:
     """Return the words, with commands that can be pasted."""
     record, directory = lab.record, lab.directory
-    password = directory.password_file.read_text().strip()
+    password = directory.password
     option = "" if directory.name == "demo" else f" --name {directory.name}"
     curl = f"curl --cacert {directory.ca_file} -u '{record.email}:{password}'"
     openbond = "openbond" if shutil.which("openbond") else sys.argv[0]
