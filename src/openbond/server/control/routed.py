@@ -4,10 +4,23 @@ Rules: behaviour 5.1 to 5.4; api-v3 04-routing 1.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from openbond.server.bonds.models import AggRouting, ConnectedIP, CpeNatIP, Route
 from openbond.server.system.addresses import Network, is_private
+
+
+# An aggregator's config has some hundred networks, each looked at several times, and nearly all of
+# them as they were at its last change.
+@lru_cache(maxsize=1 << 16)
+def _network(text: str) -> Network:
+    return ip_network(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_private(text: str) -> bool:
+    return is_private(_network(text))
 
 
 def networks_of(
@@ -59,7 +72,7 @@ def is_loaded(route: Route, connected_ips: Iterable[ConnectedIP]) -> bool:
     """Report whether a route is in force: enabled, and its gateway in an enabled connected IP."""
     gateway = ip_address(route.gateway)
     return route.enabled and any(
-        row.enabled and gateway in ip_network(row.network) for row in connected_ips
+        row.enabled and gateway in _network(row.network) for row in connected_ips
     )
 
 
@@ -68,7 +81,7 @@ def cpe_nat_network(row: CpeNatIP, connected_ips: Iterable[ConnectedIP]) -> str 
     destination = ip_address(row.dest_nat_ip)
     holding = [
         network
-        for network in (ip_network(connected.network) for connected in connected_ips)
+        for network in (_network(connected.network) for connected in connected_ips)
         if destination in network
     ]
     return str(max(holding, key=lambda network: network.prefixlen)) if holding else None
@@ -76,7 +89,7 @@ def cpe_nat_network(row: CpeNatIP, connected_ips: Iterable[ConnectedIP]) -> str 
 
 def _is_routed(row: ConnectedIP | Route) -> bool:
     if row.agg_routing == AggRouting.AUTO:
-        return not is_private(ip_network(row.network))
+        return not _is_private(row.network)
     return row.agg_routing == AggRouting.ALWAYS
 
 
@@ -95,4 +108,4 @@ def _in_order(networks: Iterable[str]) -> list[str]:
     def rank(network: Network) -> tuple[int, int, int]:
         return network.version, int(network.network_address), network.prefixlen
 
-    return [str(network) for network in sorted({ip_network(text) for text in networks}, key=rank)]
+    return [str(network) for network in sorted({_network(text) for text in networks}, key=rank)]
