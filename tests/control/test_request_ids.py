@@ -16,6 +16,8 @@ HOST = "mgmt.example.net"
 # More than the 16 KiB of a head, and no end of it: all of this is under way when the server hangs
 # up. With more to send the client's system may forget the answer that came before.
 TOO_LONG = 20_000
+# A head went before it in the first record of TLS, whose other bytes are not counted.
+LONGER = 36_000
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -64,6 +66,16 @@ def answer_to(server: LiveServer, request: bytes) -> tuple[dict[str, str], bytes
         pytest.param(
             b"POST /api/v3/bonds/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             id="a chunk of no length",
+        ),
+        pytest.param(
+            b"POST /api/v3/bonds/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"1;" + b"x" * LONGER,
+            id="an endless extension of a chunk",
+        ),
+        pytest.param(
+            b"POST /api/v3/bonds/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"1\r\nx\r\n0\r\nX-Long: " + b"x" * LONGER,
+            id="an endless trailer",
         ),
     ],
 )
