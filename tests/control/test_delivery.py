@@ -6,22 +6,24 @@ import pytest
 from django.db import transaction
 
 from openbond.server.bonds.models import Bond, Leg
-from openbond.server.bonds.services.bonds import delete_bond, update_bond
-from openbond.server.bonds.services.legs import update_leg
-from openbond.server.control.delivery import Later
-from openbond.server.control.models import PublishedConfig
+from openbond.server.bonds.services.bonds import create_bond, delete_bond, update_bond
+from openbond.server.bonds.services.legs import create_leg, update_leg
+from openbond.server.control.delivery import Later, Polling, answer_polls
+from openbond.server.control.models import Enrolment, PublishedConfig
 from openbond.server.control.outbox import newly_offered, publish_changes, publish_decommissions
+from openbond.server.control.publish import content_of
 from openbond.server.control.refusals import ChannelRefusal
 from openbond.server.fleet.models import ConfigUpdate
 from openbond.server.fleet.services import request_config_update
 from openbond.server.system.actors import SERVER
 from openbond.server.system.models import Alert
-from openbond.wire.exchange import ErrorCode, PollAnswer, PollStatus
+from openbond.wire.exchange import ErrorCode, PollAnswer, PollRequest, PollStatus
 from openbond.wire.reports import ConfigRefused, ConfigRolledBack, Problem
-from openbond.wire.states import NodeKind, RefusalReason, RollbackReason
+from openbond.wire.states import LegType, NodeKind, RefusalReason, RollbackReason
+from tests.queries import queries_of
 
 from .conftest import SECOND, Fleet
-from .machine import Machine, checked_content
+from .machine import VERSION, Machine, checked_content
 
 
 @pytest.fixture
@@ -419,3 +421,64 @@ def test_a_config_that_cannot_be_compiled_holds_up_no_other_node(
     assert set(published.failed) == {fleet.bond.bonder_id, fleet.agg_1.pk}
     assert fleet.agg_2.pk in published.nodes
     assert not without.failed
+
+
+def test_both_ends_of_a_change_are_given_it_in_one_transaction(
+    fleet: Fleet, bonder: Machine
+) -> None:
+    aggregator = Machine("agg")
+    fleet.enrol(fleet.agg_1, aggregator)
+    fleet.apply(bonder, number=1)
+    fleet.apply(aggregator, number=1)
+
+    def given(*machines: Machine, hold_ms: int) -> list[str]:
+        change(fleet, hold_ms)
+        fleet.later(SECOND)
+        publish_changes(now=fleet.now)
+        pollings = [polling_of(machine) for machine in machines]
+        answers: list[object] = []
+        asked = queries_of(
+            lambda: answers.extend(answer_polls(pollings, crl=fleet.crl, now=fleet.now))
+        )
+        assert [isinstance(answer, PollAnswer) for answer in answers] == [True] * len(machines)
+        return asked
+
+    def polling_of(machine: Machine) -> Polling:
+        enrolment = Enrolment.objects.get(node_id=machine.node_id, ended__isnull=True)
+        has = PollRequest(revision=1, hash="another", software_version=VERSION)
+        return Polling(node_id=machine.node_id, enrolment_id=enrolment.pk, has=has)
+
+    one = given(bonder, hold_ms=60)
+    both = given(bonder, aggregator, hold_ms=70)
+
+    assert len(both) == len(one)
+    for node_id in (bonder.node_id, aggregator.node_id):
+        config = PublishedConfig.objects.get(pk=node_id)
+        assert config.delivered_revision == config.revision
+    assert statuses(fleet)[-1] == "sent"
+
+
+def test_the_statements_of_a_publication_do_not_grow_with_an_aggregators_bonds(
+    fleet: Fleet,
+) -> None:
+    def asked() -> int:
+        return len(queries_of(lambda: content_of(fleet.agg_1.pk)))
+
+    one = asked()
+    for name in ("two", "three"):
+        bond = create_bond(by=SERVER, aggregator=fleet.agg_1, space=fleet.root, name=name)
+        add_leg(bond)
+
+    assert [len(bond.legs) for bond in content_of(fleet.agg_1.pk).bonds] == [2, 1, 1]
+    assert asked() == one
+
+
+def add_leg(bond: Bond) -> None:
+    create_leg(
+        by=SERVER,
+        bond=bond,
+        type=LegType.DHCP,
+        interface="eth2",
+        down_kbps=20_000,
+        up_kbps=5_000,
+    )

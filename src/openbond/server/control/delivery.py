@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
 from django.db import transaction
+from django.db.models import Q
 from msgspec import UNSET, Raw, UnsetType
 
 from openbond.server.fleet.models import ConfigUpdate
@@ -53,6 +54,14 @@ class Later:
     at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A node that is to be given its config now, and the new orders of speed tests with it."""
+
+    node_id: int
+    news: list[SpeedTestOrder] | UnsetType
+
+
 def begin_polls(asked: Sequence[Asked], *, now: datetime) -> list[Polling | ChannelRefusal]:
     """Let machines in that ask for their config, or say why not."""
     requests = [one.request for one in asked]
@@ -80,15 +89,17 @@ def answer_polls(
     tested = {one.node_id for one in pollings if one.has.speed_tests is not None}
     orders = orders_of(tested)
 
-    def answer(polling: Polling) -> PollAnswer | Later | Exception:
+    def found_for(polling: Polling) -> PollAnswer | Later | _Due | Exception:
         if polling.enrolment_id in former:
             return PollAnswer(status=PollStatus.SUPERSEDED, detail=str(superseded()))
         news = _new_orders(polling, orders.get(polling.node_id, []))
         if newest.get(polling.node_id) == _has(polling):
             return _nothing(news, None)
-        return _answered(polling, configs.get(polling.node_id), news, crl, now)
+        return _found(polling, configs.get(polling.node_id), news, now)
 
-    return [answer(polling) for polling in pollings]
+    found = [found_for(polling) for polling in pollings]
+    given = _deliver([one for one in found if isinstance(one, _Due)], crl, now)
+    return [given[one.node_id] if isinstance(one, _Due) else one for one in found]
 
 
 def _newest(pollings: Sequence[Polling]) -> dict[int, tuple[int, str]]:
@@ -116,18 +127,17 @@ _REPLACED = Prepared(
 )
 
 
-def _answered(
+def _found(
     polling: Polling,
     config: PublishedConfig | None,
     news: list[SpeedTestOrder] | UnsetType,
-    crl: RevocationList,
     now: datetime,
-) -> PollAnswer | Later | Exception:
+) -> PollAnswer | Later | _Due | Exception:
     try:
         config = _config_for(polling, config, now)
         at = offered_at(config, polling.has)
         if at is not None and at <= now:
-            return _deliver(config.node_id, news, crl, now)
+            return _Due(config.node_id, news)
         return _nothing(news, at)
     except DatabaseError:
         raise
@@ -179,22 +189,35 @@ def _is_behind(config: PublishedConfig, has: PollRequest) -> bool:
     return has.revision == config.revision and has.hash != config.hash
 
 
-@transaction.atomic
-def _deliver(
-    node_id: int, orders: list[SpeedTestOrder] | UnsetType, crl: RevocationList, now: datetime
-) -> PollAnswer:
-    config = PublishedConfig.objects.select_for_update().get(pk=node_id)
-    config.delivered_revision, config.delivered = config.revision, now
-    config.save(update_fields=["delivered_revision", "delivered"])
-    contained = ConfigUpdate.objects.filter(node_id=node_id, revision__lte=config.revision)
-    move_updates(contained, Event.DELIVERED, now=now)
-    return PollAnswer(
-        status=PollStatus.CONFIG,
-        envelope=_envelope(config, crl.authority),
-        signer=crl.authority.signer_pem,
-        crl=crl.pem(now=now),
-        speed_tests=orders,
-    )
+def _deliver(due: Sequence[_Due], crl: RevocationList, now: datetime) -> dict[int, PollAnswer]:
+    """Give each node its config, by id, and note that it was given: all in one transaction.
+
+    A change reaches two nodes at least, and each transaction waits for its turn.
+    """
+    if not due:
+        return {}
+    news = {one.node_id: one.news for one in due}
+    with transaction.atomic():
+        rows = PublishedConfig.objects.select_for_update().filter(pk__in=news).order_by("pk")
+        configs = list(rows)
+        for config in configs:
+            config.delivered_revision, config.delivered = config.revision, now
+        PublishedConfig.objects.bulk_update(configs, ["delivered_revision", "delivered"])
+        contained = Q(pk__in=())
+        for config in configs:
+            contained |= Q(node_id=config.node_id, revision__lte=config.revision)
+        move_updates(ConfigUpdate.objects.filter(contained), Event.DELIVERED, now=now)
+    revoked = crl.pem(now=now)
+    return {
+        config.node_id: PollAnswer(
+            status=PollStatus.CONFIG,
+            envelope=_envelope(config, crl.authority),
+            signer=crl.authority.signer_pem,
+            crl=revoked,
+            speed_tests=news[config.node_id],
+        )
+        for config in configs
+    }
 
 
 def _envelope(config: PublishedConfig, authority: Authority) -> Envelope:
