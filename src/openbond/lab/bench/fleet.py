@@ -24,7 +24,7 @@ from .rows import Row, Say
 from .server.children import own_database
 
 SIZES = (100, 1_000, 10_000)
-PLAN = Plan(interval=60.0, ramp=60.0, settle=20.0, watch=60.0, change=40.0, change_every=0.3)
+PLAN = Plan(interval=60.0, ramp=60.0, settle=20.0, watch=60.0, change=60.0, change_every=0.3)
 IDLE_SECONDS = 10.0
 PATIENCE = 120.0
 MOST_CHANGE_SECONDS = 1.0

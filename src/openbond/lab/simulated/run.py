@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openbond.lab.errors import LabError
-from openbond.server.control.many_connections import prepare_for_many_connections
+from openbond.server.control.many_connections import (
+    keep_for_good,
+    prepare_for_many_connections,
+)
 
 from .connection import Server
 from .fleet import Fleet
@@ -80,6 +83,7 @@ async def _play(
 ) -> None:
     async with fleet.running(ramp=plan.ramp):
         await _become_whole(fleet, plan, tell)
+        keep_for_good()
         await _wait(plan.settle, fleet, tell)
         fleet.seen.begin()
         begin(fleet)

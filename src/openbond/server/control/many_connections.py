@@ -15,8 +15,9 @@ SECONDS_OF_A_THREAD = 0.0002
 # A search for garbage stops every thread for as long as it takes to look at each object, and a
 # server of 10,000 nodes holds a million: a second and more, several times a minute, for a report
 # alone makes a hundred objects. Nearly nothing of ours is garbage in circles, so objects are looked
-# at when so many more were made than freed; those that are old, only by `collect_garbage`.
-YOUNG_OBJECTS, YOUNG_ROUNDS = 50_000, 20
+# at when so many more were made than freed; those that outlived one such look (two thirds of a
+# second, when they were twenty looks' worth), only by `collect_garbage`.
+YOUNG_OBJECTS = 50_000
 NEVER = 1_000_000
 
 
@@ -24,7 +25,7 @@ def prepare_for_many_connections() -> int:
     """Make room for as many connections as the system allows; return how many files that are."""
     sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
     sys.setswitchinterval(SECONDS_OF_A_THREAD)
-    gc.set_threshold(YOUNG_OBJECTS, YOUNG_ROUNDS, NEVER)
+    gc.set_threshold(YOUNG_OBJECTS, NEVER, NEVER)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
