@@ -79,15 +79,23 @@ class _Running:
 
     def __init__(self, crl: RevocationList) -> None:
         # One file takes one writer, and a connection of SQLite reads its pages anew once another
-        # has written: so few connections, and one for all that every node tells each minute.
+        # has written: so few connections, one for all that every node tells each minute, and one
+        # for what a change waits for, which is not to stand behind polls that just come.
         self.desk = Desk(threads=1) if connection.vendor == "sqlite" else Desk()
         self.intake = Desk(threads=1)
+        self.publishing = Desk(threads=1)
         self.bell = Bell()
         self.channel = NodeChannel(
-            crl=crl, desk=self.desk, intake=self.intake, bell=self.bell, clock=server_time
+            crl=crl,
+            desk=self.desk,
+            intake=self.intake,
+            giving=self.publishing,
+            bell=self.bell,
+            clock=server_time,
         )
         self.background = Background(
             desk=self.desk,
+            publishing=self.publishing,
             bell=self.bell,
             contacts=self.channel.contacts,
             monitor=Monitor(context=crl.authority.context_for_nodes, clock=server_time),
@@ -103,4 +111,5 @@ class _Running:
     async def stop(self) -> None:
         await self.background.stop()
         self.intake.close()
+        self.publishing.close()
         self.desk.close()

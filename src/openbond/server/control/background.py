@@ -17,6 +17,7 @@ from openbond.server.system.doorbell import heard_by
 from .bell import Bell
 from .contacts import SECONDS_BETWEEN_WRITES, Contacts, write_contacts
 from .desk import Desk
+from .gathering import Gathering
 from .monitor import Monitor
 from .outbox import (
     GATHERED_FOR,
@@ -53,12 +54,14 @@ class Background:
         self,
         *,
         desk: Desk,
+        publishing: Desk,
         bell: Bell,
         contacts: Contacts,
         monitor: Monitor,
         clock: Callable[[], datetime],
     ) -> None:
         self._desk = desk
+        self._publishing = publishing
         # Backups and the like: one at a time, and never in the way of the desk's quick work.
         self._workshop = Desk(threads=1)
         # A mail relay that hangs must not hang the others.
@@ -71,7 +74,7 @@ class Background:
         self._told_tests: set[tuple[int, int, bool]] = set()
         self._failing: dict[int, float] = {}
         self._listening_since = clock()
-        self._changed = asyncio.Event()
+        self._changes = Gathering(GATHERED_FOR.total_seconds())
         self._hearing = ExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -81,7 +84,7 @@ class Background:
         loop = asyncio.get_running_loop()
 
         def hear() -> None:
-            loop.call_soon_threadsafe(self._changed.set)
+            loop.call_soon_threadsafe(self._changes.hear)
 
         self._hearing.enter_context(heard_by(hear))
         self._tasks = [
@@ -114,27 +117,22 @@ class Background:
     async def _look(self) -> None:
         now, tick = self._clock(), time.monotonic()
         self._failing = {node: since for node, since in self._failing.items() if since > tick}
-        published = await self._desk.run(publish_changes, now=now, leave_out=list(self._failing))
+        published = await self._publishing.run(
+            publish_changes, now=now, leave_out=list(self._failing)
+        )
         for node_id, error in published.failed.items():
             log.error("a config cannot be compiled", node=node_id, exc_info=error)
             self._failing[node_id] = tick + SECONDS_AFTER_FAILURE
         self._bell.ring(published.nodes)
-        buried = await self._desk.run(publish_decommissions, now=now)
-        offered = set(await self._desk.run(newly_offered, now=now))
+        buried = await self._publishing.run(publish_decommissions, now=now)
+        offered = set(await self._publishing.run(newly_offered, now=now))
         news = {node_id for node_id, _ in offered - self._rung}
         self._bell.ring(buried | (news - published.nodes))
         self._rung = offered
 
     async def _until_changed(self, seconds: float) -> None:
         """Wait for a change by this process, and for those that share its revision."""
-        try:
-            # Not wait_for: in Python 3.11 it forgets, now and then, that it was cancelled.
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-        self._changed.clear()
-        await asyncio.sleep(GATHERED_FOR.total_seconds())
+        await self._changes.ripe(within=seconds)
 
     async def _look_at_tests(self) -> None:
         """Move speed tests on, and wake the polls of nodes that must hear of it.

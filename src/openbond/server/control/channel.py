@@ -63,6 +63,7 @@ class NodeChannel:
     """The exchanges of nodes, as an ASGI application. `clock` tells the server's time.
 
     `intake` is the desk of what every node tells each minute: nothing else waits behind it.
+    `giving` is that of polls that were woken, mostly for a change.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class NodeChannel:
         crl: RevocationList,
         desk: Desk,
         intake: Desk,
+        giving: Desk,
         bell: Bell,
         clock: Callable[[], datetime],
     ) -> None:
@@ -80,8 +82,8 @@ class NodeChannel:
         self._clock = clock
         self._wrong_keys = WrongKeys()
         self._polls = Batches(desk, self._look, seconds_between=SECONDS_OF_POLLS)
-        # Polls that were woken, mostly for a change, do not wait for the turn of those that come.
-        self._woken = Batches(desk, self._look)
+        # Polls that were woken do not wait for the turn of those that come.
+        self._woken = Batches(giving, self._look)
         self._reports = Batches(desk, self._take)
         self._routine = Batches(
             intake,
