@@ -13,6 +13,7 @@ from openbond.server.qos.selectors import parts_of
 from openbond.server.qos.services import create_qos_profile
 from openbond.server.system.actors import SERVER
 from openbond.server.web.qos.editor import Editor
+from openbond.server.web.qos.views import EditProfile
 from tests.web.signed_in import signed_in
 from tests.world import World, settle_updates
 
@@ -211,6 +212,25 @@ def test_the_second_of_two_editors_sees_a_difference_first(
     again = sent(mine, name="Mine", opened=refused.context["opened"])
     assert post(world, path, again).status_code == 302
     assert parts_of(profile)[0][0].bandwidth == 40
+
+
+def test_who_saves_while_another_does_is_told_too(
+    world: World, profile: QosProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/qos/{profile.pk}/classes/"
+    mine, theirs = opened(world, path), opened(world, path)
+    find = EditProfile.profile
+
+    def find_and_fall_behind(page: EditProfile) -> QosProfile:
+        found = find(page)
+        monkeypatch.undo()
+        assert post(world, path, sent(theirs, **{"class-0-bandwidth": "30"})).status_code == 302
+        return found
+
+    monkeypatch.setattr(EditProfile, "profile", find_and_fall_behind)
+
+    assert post(world, path, sent(mine, name="Mine")).status_code == 412
+    assert parts_of(profile)[0][0].bandwidth == 30
 
 
 def test_a_profile_of_another_space_is_not_there(world: World, profile: QosProfile) -> None:

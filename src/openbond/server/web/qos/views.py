@@ -17,6 +17,7 @@ from openbond.server.qos.profile_files import described
 from openbond.server.qos.rules import IP_VERSIONS, MAX_COPIES, PROTOCOLS
 from openbond.server.qos.selectors import parts_of, qos_profiles_visible_to
 from openbond.server.qos.services import create_qos_profile
+from openbond.server.system.locks import locked
 from openbond.server.web.objects.views.details import DetailPage
 from openbond.server.web.page import Page
 
@@ -116,12 +117,13 @@ class EditProfile(EditorPage):
         checked, classes, filters, margin = editor.specs()
         if checked.is_faulty:
             return self.show(checked)
-        theirs = described(profile.name, profile.overhead_margin_permille, *parts_of(profile))
-        if editor.opened != profile.modified.isoformat():
-            mine = described(editor.name, margin, classes, filters)
-            return self._conflict(editor, profile, differences(theirs.decode(), mine.decode()))
         try:
             with transaction.atomic():
+                # As it is now, and stays until this is written: of two who save one is told.
+                profile = locked(qos_profiles_visible_to(self.viewer), profile.pk)
+                if editor.opened != profile.modified.isoformat():
+                    mine = described(editor.name, margin, classes, filters)
+                    return self._conflict(editor, profile, mine)
                 update_qos_profile(
                     by=self.viewer,
                     profile=profile,
@@ -133,8 +135,10 @@ class EditProfile(EditorPage):
             return self.show(checked.refused(refusal.fields))
         return self.gone(profile, f"{editor.name} was changed.")
 
-    def _conflict(self, editor: Editor, profile: QosProfile, lines: object) -> HttpResponse:
+    def _conflict(self, editor: Editor, profile: QosProfile, mine: bytes) -> HttpResponse:
         """Show what somebody else made of it meanwhile; saving again is then a decision."""
+        theirs = described(profile.name, profile.overhead_margin_permille, *parts_of(profile))
+        lines = differences(theirs.decode(), mine.decode())
         context = {"editor": editor, **CHOICES, **self.around(), "theirs": lines}
         context["opened"] = profile.modified.isoformat()
         return self.render("web/qos/editor.html", context, status=412)
