@@ -20,7 +20,8 @@ HERE = Path(__file__).parent.parent
 # What takes long is told, so that the whole stays well inside its half hour.
 # So is what held in a second or third run alone.
 TOLD = ["--durations=20", "--durations-min=5", "-rR"]
-SERVER_TESTS = ["tests/server", "tests/api", "tests/web", "tests/control", "tests/contract"]
+# First what has single tests of a minute or two, or one process would be left with one at the end.
+SERVER_TESTS = ["tests/contract", "tests/control", "tests/server", "tests/api", "tests/web"]
 
 # Each process has one half of the files from the start, so what a file sets up is made once.
 PARALLEL = ("-n", "2", "--dist", "worksteal")

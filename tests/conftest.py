@@ -47,7 +47,9 @@ def ask_again_on_real_kernels(items: list[pytest.Item]) -> None:
     """
     for item in items:
         if any(item.get_closest_marker(name) for name in ON_REAL_KERNELS):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=5))
+            # Speeds are asked later: a host that takes processors away does so for a while.
+            delay = 20 if item.get_closest_marker("speeds") else 5
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=delay))
 
 
 def leave_out_what_asks_no_database(config: pytest.Config, items: list[pytest.Item]) -> None:
