@@ -48,7 +48,7 @@ def ask_again_on_real_kernels(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.get_closest_marker(name) for name in ON_REAL_KERNELS):
             # Speeds are asked later: a host that takes processors away does so for a while.
-            delay = 20 if item.get_closest_marker("speeds") else 5
+            delay = 10 if item.get_closest_marker("speeds") else 5
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=delay))
 
 
