@@ -175,14 +175,18 @@ def create_rows() -> tuple[Space, Aggregator, Aggregator, Bond, Leg, Leg]:
         prefix=30,
         gateway="192.0.2.1",
     )
-    dhcp_leg = create_leg(
+    dhcp_leg = create_dhcp_leg(bond, failover=True)
+    create_connected_ip(by=SERVER, bond=bond, interface="eth0", ip="192.168.10.1", prefix=24)
+    return root, agg_1, agg_2, bond, static_leg, dhcp_leg
+
+
+def create_dhcp_leg(bond: Bond, *, failover: bool = False) -> Leg:
+    return create_leg(
         by=SERVER,
         bond=bond,
         type=LegType.DHCP,
         interface="eth2",
         down_kbps=20_000,
         up_kbps=5_000,
-        failover=True,
+        failover=failover,
     )
-    create_connected_ip(by=SERVER, bond=bond, interface="eth0", ip="192.168.10.1", prefix=24)
-    return root, agg_1, agg_2, bond, static_leg, dhcp_leg

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from openbond.server.bonds.models import Bond, Leg
 from openbond.server.bonds.services.bonds import create_bond, delete_bond, update_bond
-from openbond.server.bonds.services.legs import create_leg, update_leg
+from openbond.server.bonds.services.legs import update_leg
 from openbond.server.control.delivery import Later, Polling, answer_polls
 from openbond.server.control.models import Enrolment, PublishedConfig
 from openbond.server.control.outbox import newly_offered, publish_changes, publish_decommissions
@@ -19,10 +19,10 @@ from openbond.server.system.actors import SERVER
 from openbond.server.system.models import Alert
 from openbond.wire.exchange import ErrorCode, PollAnswer, PollRequest, PollStatus
 from openbond.wire.reports import ConfigRefused, ConfigRolledBack, Problem
-from openbond.wire.states import LegType, NodeKind, RefusalReason, RollbackReason
+from openbond.wire.states import NodeKind, RefusalReason, RollbackReason
 from tests.queries import queries_of
 
-from .conftest import SECOND, Fleet
+from .conftest import SECOND, Fleet, create_dhcp_leg
 from .machine import VERSION, Machine, checked_content
 
 
@@ -466,19 +466,7 @@ def test_the_statements_of_a_publication_do_not_grow_with_an_aggregators_bonds(
 
     one = asked()
     for name in ("two", "three"):
-        bond = create_bond(by=SERVER, aggregator=fleet.agg_1, space=fleet.root, name=name)
-        add_leg(bond)
+        create_dhcp_leg(create_bond(by=SERVER, aggregator=fleet.agg_1, space=fleet.root, name=name))
 
     assert [len(bond.legs) for bond in content_of(fleet.agg_1.pk).bonds] == [2, 1, 1]
     assert asked() == one
-
-
-def add_leg(bond: Bond) -> None:
-    create_leg(
-        by=SERVER,
-        bond=bond,
-        type=LegType.DHCP,
-        interface="eth2",
-        down_kbps=20_000,
-        up_kbps=5_000,
-    )

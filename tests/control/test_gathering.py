@@ -28,7 +28,7 @@ class Looks:
             await asyncio.sleep(self._taking)
             for name in found:
                 self.found[name] = self._loop.time() - self._made.pop(name)
-            await self.gathering.ripe(within=WITHIN)
+            await self.gathering.ripe(WITHIN)
 
     async def change(self, name: str, *, at: float) -> None:
         """Make a change, `at` s after the start."""
@@ -90,7 +90,7 @@ def test_without_a_change_the_clock_decides() -> None:
 
 def test_who_is_cancelled_ends() -> None:
     async def play() -> bool:
-        waiting = asyncio.create_task(Gathering(GATHERED_FOR).ripe(within=WITHIN))
+        waiting = asyncio.create_task(Gathering(GATHERED_FOR).ripe(WITHIN))
         await asyncio.sleep(0.1)
         waiting.cancel()
         await asyncio.wait([waiting])

@@ -89,7 +89,7 @@ class Background:
         self._hearing.enter_context(heard_by(hear))
         self._tasks = [
             asyncio.create_task(
-                _repeat("publish", SECONDS_BETWEEN_LOOKS, self._look, pause=self._until_changed)
+                _repeat("publish", SECONDS_BETWEEN_LOOKS, self._look, pause=self._changes.ripe)
             ),
             asyncio.create_task(
                 _repeat("speed tests", SECONDS_BETWEEN_TEST_LOOKS, self._look_at_tests)
@@ -129,10 +129,6 @@ class Background:
         news = {node_id for node_id, _ in offered - self._rung}
         self._bell.ring(buried | (news - published.nodes))
         self._rung = offered
-
-    async def _until_changed(self, seconds: float) -> None:
-        """Wait for a change by this process, and for those that share its revision."""
-        await self._changes.ripe(within=seconds)
 
     async def _look_at_tests(self) -> None:
         """Move speed tests on, and wake the polls of nodes that must hear of it.

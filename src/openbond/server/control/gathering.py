@@ -17,7 +17,7 @@ class Gathering:
     def hear(self) -> None:
         self._hear(asyncio.get_running_loop().time())
 
-    async def ripe(self, *, within: float) -> None:
+    async def ripe(self, within: float) -> None:
         """Return when the first change since the last time is old enough, or after `within` s.
 
         What came while a look went on has waited already, and does so no second time.
